@@ -1,0 +1,67 @@
+"""Write ahead: a decision is a durable record before it is a movement.
+
+`WriteAhead` takes what one step returned and says in which order it goes out: records to the journal
+first, then the commands that wait for them. If the journal does not answer within `limit` seconds, the
+commands go anyway and the lateness is an event of its own. Commands that are not `ahead` (fire) wait
+for nothing. It does no IO: whoever hosts it commits and reports back with the ticket.
+"""
+
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from sitewarden.rules.model import RECORDS, Command, Effect, Record, Stamp, Trouble
+
+LIMIT = 0.150  # s, GB 50396-2007 5.1.2 allows 2 s from reader to actuator
+
+
+@dataclass(frozen=True, slots=True)
+class Ticket:
+    """One transaction: everything durable that one step returned."""
+
+    number: int
+    records: tuple[Record, ...]
+
+
+@dataclass(slots=True)
+class WriteAhead:
+    limit: float = LIMIT
+    _next: int = 0
+    _waiting: OrderedDict[int, tuple[float, tuple[Command, ...]]] = field(default_factory=OrderedDict)
+    _late: dict[int, float] = field(default_factory=dict)
+
+    @property
+    def wake_at(self) -> float | None:
+        """When the oldest waiting command may wait no longer."""
+        return next(iter(self._waiting.values()))[0] if self._waiting else None
+
+    def submit(self, effects: Sequence[Effect], at: Stamp) -> tuple[Ticket | None, list[Command]]:
+        """Returns the transaction to commit, if any, and the commands to send now."""
+        records = tuple(effect for effect in effects if isinstance(effect, RECORDS))
+        commands = [effect for effect in effects if isinstance(effect, Command)]
+        if not records:
+            return None, commands
+        ticket = Ticket(self._next, records)
+        self._next += 1
+        if waiting := tuple(command for command in commands if command.ahead):
+            self._waiting[ticket.number] = (at.mono + self.limit, waiting)
+        return ticket, [command for command in commands if not command.ahead]
+
+    def committed(self, number: int, at: Stamp) -> tuple[list[Command], list[Trouble]]:
+        """The journal has it. Commits may be reported in any order, late ones included."""
+        _, commands = self._waiting.pop(number, (0.0, ()))
+        over = self._late.pop(number, None) is not None and not self._late
+        return list(commands), [Trouble("journal_late", "journal", False, at)] if over else []
+
+    def overdue(self, at: Stamp) -> tuple[list[Command], list[Trouble]]:
+        """What has waited long enough: the commands, and the trouble that this is."""
+        commands: list[Command] = []
+        fresh = not self._late
+        for number, (deadline, waiting) in list(self._waiting.items()):
+            if deadline > at.mono:
+                break
+            commands += waiting
+            self._late[number] = deadline
+            del self._waiting[number]
+        troubles = [Trouble("journal_late", "journal", True, at, {"limit_ms": round(self.limit * 1000)})]
+        return commands, troubles if commands and fresh else []

@@ -1,0 +1,1 @@
+"""Conditions, the life cycle of an alarm, interlock and maintenance."""

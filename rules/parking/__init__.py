@@ -1,0 +1,1 @@
+"""Access, lanes, occupancy and tariff."""

@@ -1,0 +1,1 @@
+"""The other end of each wire, without IO as well."""

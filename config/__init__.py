@@ -1,0 +1,1 @@
+"""What the site is: YAML to frozen models."""

@@ -1,0 +1,1 @@
+"""How the site meets the world: links, clock, journal, spool, sinks, pages and commands."""

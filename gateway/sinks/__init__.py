@@ -1,0 +1,1 @@
+"""Everything past the decision: each sink hangs off the fan-out and can delay nothing."""

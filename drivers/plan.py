@@ -1,0 +1,87 @@
+"""What stands at the end of each wire: frozen values that `config/` builds, and the drivers they become."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from sitewarden.drivers.base import Driver
+from sitewarden.drivers.cards.rdm6300 import Rdm6300
+from sitewarden.drivers.modbus.bus import Bus
+from sitewarden.drivers.modbus.points import Unit
+
+
+class Parity(StrEnum):
+    NONE = "none"
+    EVEN = "even"
+    ODD = "odd"
+
+
+@dataclass(frozen=True, slots=True)
+class SerialPort:
+    """A serial line. `path` may be any name of the port; /dev/serial/by-id/… survives renumbering."""
+
+    path: str
+    baud: int = 9600
+    parity: Parity = Parity.NONE
+    stop_bits: int = 1
+    rs485: bool = False  # the kernel driver switches the transceiver's direction (TIOCSRS485)
+
+
+@dataclass(frozen=True, slots=True)
+class TcpPort:
+    """A TCP connection that we open, or (`listen`) that the device opens to us."""
+
+    host: str
+    port: int
+    listen: bool = False
+
+
+Port = SerialPort | TcpPort
+
+
+class Framing(StrEnum):
+    RTU = "rtu"
+    TCP = "tcp"
+
+
+@dataclass(frozen=True, slots=True)
+class ReaderPlan:
+    """One card reader alone on its line."""
+
+    device: str
+    kind: str = "rdm6300"
+
+
+@dataclass(frozen=True, slots=True)
+class BusPlan:
+    """Modbus units on one line or behind one connection."""
+
+    framing: Framing
+    units: tuple[Unit, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class LinkPlan:
+    name: str
+    port: Port
+    wire: ReaderPlan | BusPlan
+
+    @property
+    def devices(self) -> tuple[str, ...]:
+        match self.wire:
+            case ReaderPlan(device):
+                return (device,)
+            case BusPlan(_, units):
+                return tuple(unit.device for unit in units)
+
+
+READERS: Mapping[str, Callable[[str], Driver]] = {"rdm6300": Rdm6300}
+
+
+def build(link: LinkPlan) -> Driver:
+    match link.wire:
+        case ReaderPlan(device, kind):
+            return READERS[kind](device)
+        case BusPlan(framing, units):
+            baud = link.port.baud if isinstance(link.port, SerialPort) else None
+            return Bus(link.name, framing is Framing.TCP, units, baud)

@@ -44,7 +44,7 @@ types: .venv/dev.stamp links  ## only mypy --strict
 	@MYPYPATH=build/links $(BIN)/mypy -p sitewarden | sed 's#^$(LINKS)/##'
 
 .PHONY: layers
-layers: .venv/dev.stamp  ## only who may import whom
+layers: .venv/dev.stamp links  ## only who may import whom
 	@$(BIN)/lint-imports --no-cache > build/layers.txt || { cat build/layers.txt; exit 1; }
 	@tail -n 1 build/layers.txt
 
@@ -97,7 +97,6 @@ links:
 	@echo "Installing Sitewarden's libraries into .venv"
 	@$(PIP) install --require-hashes -r requirements.lock -r requirements-build.lock
 	@$(PIP) install --no-deps --no-build-isolation -e .
-	@mkdir -p build
 	@touch $@
 
 .venv/dev.stamp: requirements-dev.lock .venv/runtime.stamp

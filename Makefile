@@ -32,12 +32,12 @@ check: lint types layers unit  ## what every commit passes: format, lint, types,
 
 .PHONY: test
 test: peers lint types layers  ## check, and the tests with real servers, a browser and a package (minutes)
-	$(PYTEST) $(PYTEST_ARGS)
+	$(PYTEST) --durations=10 $(PYTEST_ARGS)
 
 .PHONY: lint
 lint: .venv/dev.stamp  ## only ruff: format and rules
-	$(BIN)/ruff format --check --quiet . || { $(BIN)/ruff format --diff --quiet .; echo "'make fmt' puts this right."; exit 1; }
-	$(BIN)/ruff check --quiet .
+	@$(BIN)/ruff format --diff --quiet . || { echo "'make fmt' puts this right."; exit 1; }
+	@$(BIN)/ruff check --quiet .
 
 .PHONY: types
 types: .venv/dev.stamp links  ## only mypy --strict

@@ -6,7 +6,8 @@ SHELL := bash
 
 PYTHON ?= python3
 BIN := .venv/bin
-PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+# One at a time: two makes in one tree would install over each other.
+PIP := flock .venv $(BIN)/python -m pip --disable-pip-version-check --quiet
 PYTEST := $(BIN)/python -m pytest
 PYTEST_ARGS ?=
 LINKS := build/links/sitewarden

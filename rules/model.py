@@ -179,17 +179,7 @@ class Tick:
     at: Stamp
 
 
-Event = (
-    Reading
-    | CardRead
-    | LinkChanged
-    | FireSignal
-    | Operator
-    | PermitChanged
-    | Trouble
-    | ClockTrust
-    | Tick
-)
+Event = Reading | CardRead | LinkChanged | FireSignal | Operator | PermitChanged | Trouble | ClockTrust | Tick
 
 
 # -- effects: what the site decides --------------------------------------------------------------

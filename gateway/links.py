@@ -1,0 +1,239 @@
+"""The one loop that does the IO for every driver: serial ports and TCP connections, both ways.
+
+A link opens its port, hands over what arrives, writes what it is told, and opens the port again when it
+is gone. It knows nothing of devices. Everything happens as callbacks of the main asyncio loop, with no
+task or thread between the wire and the driver.
+"""
+
+import asyncio
+import os
+import random
+import socket
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+import serial
+import serial.rs485
+import serial_asyncio_fast
+import structlog
+
+from sitewarden.drivers.base import LinkError
+from sitewarden.drivers.plan import LinkPlan, Parity, SerialPort, TcpPort
+from sitewarden.rules.model import Reason
+
+log = structlog.get_logger()
+
+UNSENT_MOST = 16_384  # bytes; a wire that takes nothing is not worth remembering more for
+SERIAL_RETRY = 0.5  # s; opening a port costs nothing, and an adapter is to be back within 2 s
+TCP_RETRY_FIRST, TCP_RETRY_MOST = 0.5, 5.0  # s, doubling, with jitter
+CONNECT_TIMEOUT = 5.0  # s
+KEEPALIVE = {"TCP_KEEPIDLE": 10, "TCP_KEEPINTVL": 5, "TCP_KEEPCNT": 3}  # a dead peer is noticed in 25 s
+
+_PARITY = {Parity.NONE: serial.PARITY_NONE, Parity.EVEN: serial.PARITY_EVEN, Parity.ODD: serial.PARITY_ODD}
+
+
+class Host(Protocol):
+    """Whom a link tells."""
+
+    def connected(self, link: str) -> None: ...
+    def received(self, link: str, data: bytes) -> None: ...
+    def lost(self, link: str, reason: Reason) -> None: ...
+
+
+@dataclass(slots=True)
+class LinkCounters:
+    opened: int = 0
+    lost: int = 0
+    refused: int = 0  # attempts to open that failed
+    bytes_in: int = 0
+    bytes_out: int = 0
+    dropped_out: int = 0  # bytes that a stopped wire would not take
+
+
+class Link:
+    """One port, kept open until `stop`."""
+
+    def __init__(self, plan: LinkPlan, host: Host) -> None:
+        self.plan, self._host = plan, host
+        self.counters = LinkCounters()
+        self.up = False
+        self._wire: _Wire | None = None
+        self._keeper: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        self._keeper = asyncio.get_running_loop().create_task(self._keep(), name=f"link {self.plan.name}")
+
+    async def stop(self) -> None:
+        if self._keeper:
+            self._keeper.cancel()
+            await asyncio.gather(self._keeper, return_exceptions=True)
+        if self._wire:
+            self._wire.abort()
+
+    def send(self, data: bytes) -> None:
+        """Writes now or drops: a driver asks again, a stale command must not wait on a dead wire."""
+        if self._wire is None or not self._wire.write(data):
+            self.counters.dropped_out += len(data)
+        else:
+            self.counters.bytes_out += len(data)
+
+    # -- keeping it open -------------------------------------------------------------------------
+
+    async def _keep(self) -> None:
+        port = self.plan.port
+        if isinstance(port, TcpPort) and port.listen:
+            await self._listen(port)
+            return
+        pause, said = Pause(port), ""
+        while True:
+            try:
+                wire = await self._open(port)
+            except LinkError as error:
+                self.counters.refused += 1
+                if str(error) != said:  # once, however long the port stays away
+                    said = str(error)
+                    log.warning("link.refused", link=self.plan.name, error=said)
+            else:
+                pause.reset()
+                said = ""
+                await wire.closed.wait()
+            await asyncio.sleep(pause.next())
+
+    async def _open(self, port: SerialPort | TcpPort) -> "_Wire":
+        """Opens the port once; LinkError says why not."""
+        loop = asyncio.get_running_loop()
+        try:
+            if isinstance(port, SerialPort):
+                opened = serial_asyncio_fast.create_serial_connection(
+                    loop,
+                    self._new_wire,
+                    port.path,
+                    baudrate=port.baud,
+                    parity=serial.PARITY_NONE if _pseudo(port.path) else _PARITY[port.parity],
+                    stopbits=port.stop_bits,
+                    exclusive=True,
+                )
+            else:
+                opened = loop.create_connection(self._new_wire, port.host, port.port)
+            async with asyncio.timeout(CONNECT_TIMEOUT):
+                transport, wire = await opened
+        except (OSError, ValueError, TimeoutError) as error:
+            raise LinkError(str(error) or type(error).__name__) from error
+        if isinstance(port, SerialPort) and port.rs485:
+            self._switch_rs485(transport.get_extra_info("serial"))
+        return wire
+
+    def _switch_rs485(self, line: serial.Serial) -> None:
+        try:
+            line.rs485_mode = serial.rs485.RS485Settings()
+        except (OSError, ValueError):  # TIOCSRS485 refused: most adapters switch by themselves
+            log.info("link.rs485_by_adapter", link=self.plan.name)
+
+    async def _listen(self, port: TcpPort) -> None:
+        """Waits for the device to call. The newest call counts: a device that restarted calls again
+        while its old connection still looks alive."""
+        pause = Pause(port)
+        while True:
+            try:
+                server = await asyncio.get_running_loop().create_server(self._new_wire, port.host, port.port)
+            except OSError as error:
+                log.warning("link.refused", link=self.plan.name, error=str(error))
+                self.counters.refused += 1
+                await asyncio.sleep(pause.next())
+            else:
+                async with server:
+                    await server.serve_forever()
+
+    def _new_wire(self) -> "_Wire":
+        return _Wire(self._made, self._came, self._gone)
+
+    # -- what the wire says ----------------------------------------------------------------------
+
+    def _made(self, wire: "_Wire") -> None:
+        if self._wire:
+            self._wire.abort()
+            self._went(Reason.LINK_DOWN)
+        self._wire, self.up = wire, True
+        self.counters.opened += 1
+        log.info("link.up", link=self.plan.name)
+        self._host.connected(self.plan.name)
+
+    def _came(self, wire: "_Wire", data: bytes) -> None:
+        if wire is self._wire:
+            self.counters.bytes_in += len(data)
+            self._host.received(self.plan.name, data)
+
+    def _gone(self, wire: "_Wire", error: Exception | None) -> None:
+        if wire is self._wire:
+            log.warning("link.lost", link=self.plan.name, error=str(error or "closed"))
+            self._wire = None
+            self._went(Reason.LINK_DOWN)
+
+    def _went(self, reason: Reason) -> None:
+        self.up = False
+        self.counters.lost += 1
+        self._host.lost(self.plan.name, reason)
+
+
+def _pseudo(path: str) -> bool:
+    """A pseudo-terminal has no parity, and the C library refuses to set one there (EINVAL)."""
+    return os.path.realpath(path).startswith("/dev/pts/")
+
+
+class _Wire(asyncio.Protocol):
+    """One opening of a port, from made to lost."""
+
+    def __init__(
+        self,
+        made: Callable[["_Wire"], None],
+        came: Callable[["_Wire", bytes], None],
+        gone: Callable[["_Wire", Exception | None], None],
+    ) -> None:
+        self._made, self._came, self._gone = made, came, gone
+        self._transport: asyncio.Transport | None = None
+        self.closed = asyncio.Event()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+        if tcp := transport.get_extra_info("socket"):
+            tcp.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+            for name, value in KEEPALIVE.items():
+                tcp.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
+        self._made(self)
+
+    def data_received(self, data: bytes) -> None:
+        self._came(self, data)
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self._transport = None
+        self.closed.set()
+        self._gone(self, error)
+
+    def write(self, data: bytes) -> bool:
+        if not self._transport or self._transport.get_write_buffer_size() + len(data) > UNSENT_MOST:
+            return False
+        self._transport.write(data)
+        return True
+
+    def abort(self) -> None:
+        if self._transport:
+            self._transport.abort()
+
+
+class Pause:
+    """How long to wait before the next try."""
+
+    def __init__(self, port: SerialPort | TcpPort) -> None:
+        self._serial = isinstance(port, SerialPort)
+        self._length = TCP_RETRY_FIRST
+
+    def reset(self) -> None:
+        self._length = TCP_RETRY_FIRST
+
+    def next(self) -> float:
+        if self._serial:
+            return SERIAL_RETRY
+        length, self._length = self._length, min(self._length * 2, TCP_RETRY_MOST)
+        return length * random.uniform(0.7, 1.0)

@@ -10,7 +10,7 @@ Every call returns what is to be done, in order.
 """
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from sitewarden.drivers.base import Driver, Output
@@ -55,10 +55,11 @@ class Engine:
         tap: Tap | None = None,
     ) -> None:
         """`links`: how each link's driver is built; `limit`: s a record may hold up a command."""
-        self.core = core
         self._ahead = WriteAhead(limit)
-        self._lines = {link: Line(link, build, tap) for link, build in links.items()}
-        self._link_of = {device: link for link, line in self._lines.items() for device in line.devices}
+        self._tap = tap
+        self._lines: dict[str, Line] = {}
+        self._link_of: dict[str, str] = {}
+        self.adopt(core, links, ())
 
     @property
     def wake_at(self) -> float | None:
@@ -66,6 +67,16 @@ class Engine:
         due = [line.wake_at for line in self._lines.values()]
         due += self.core.wake_at, self._ahead.wake_at
         return min((at for at in due if at is not None), default=None)
+
+    def adopt(self, core: Core, links: Mapping[str, Callable[[], Driver]], kept: Container[str]) -> None:
+        """Goes on with another configuration. The lines of `kept` links stay as they are; every other
+        one is built anew or gone, and the host has reported it `lost` before."""
+        self.core = core
+        self._lines = {
+            link: self._lines[link] if link in kept else Line(link, build, self._tap)
+            for link, build in links.items()
+        }
+        self._link_of = {device: link for link, line in self._lines.items() for device in line.devices}
 
     # -- what the host says ----------------------------------------------------------------------
 
@@ -84,6 +95,10 @@ class Engine:
 
     def committed(self, number: int, at: Stamp) -> list[Todo]:
         return self._run(self._released(*self._ahead.committed(number, at), at))
+
+    def refused(self, number: int, at: Stamp) -> list[Todo]:
+        """The transaction cannot be made durable; what waited for it goes on without."""
+        return self._run(self._released(*self._ahead.refused(number, at), at))
 
     def woken(self, at: Stamp) -> list[Todo]:
         """Runs every timer that is due."""

@@ -69,7 +69,9 @@ class Link:
             self._keeper.cancel()
             await asyncio.gather(self._keeper, return_exceptions=True)
         if self._wire:
-            self._wire.abort()
+            wire, self._wire = self._wire, None
+            wire.abort()
+            self._went(Reason.LINK_DOWN)
 
     def send(self, data: bytes) -> None:
         """Writes now or drops: a driver asks again, a stale command must not wait on a dead wire."""
@@ -152,7 +154,8 @@ class Link:
 
     def _made(self, wire: "_Wire") -> None:
         if self._wire:
-            self._wire.abort()
+            before, self._wire = self._wire, None
+            before.abort()
             self._went(Reason.LINK_DOWN)
         self._wire, self.up = wire, True
         self.counters.opened += 1

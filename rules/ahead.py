@@ -10,7 +10,7 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from sitewarden.rules.model import RECORDS, Command, Effect, Record, Stamp, Trouble
+from sitewarden.rules.model import Command, Effect, Record, Stamp, Trouble
 
 LIMIT = 0.150  # s, GB 50396-2007 5.1.2 allows 2 s from reader to actuator
 
@@ -29,6 +29,7 @@ class WriteAhead:
     _next: int = 0
     _waiting: OrderedDict[int, tuple[float, tuple[Command, ...]]] = field(default_factory=OrderedDict)
     _late: dict[int, float] = field(default_factory=dict)
+    _refused: bool = False
 
     @property
     def wake_at(self) -> float | None:
@@ -37,7 +38,7 @@ class WriteAhead:
 
     def submit(self, effects: Sequence[Effect], at: Stamp) -> tuple[Ticket | None, list[Command]]:
         """Returns the transaction to commit, if any, and the commands to send now."""
-        records = tuple(effect for effect in effects if isinstance(effect, RECORDS))
+        records = tuple(effect for effect in effects if isinstance(effect, Record))
         commands = [effect for effect in effects if isinstance(effect, Command)]
         if not records:
             return None, commands
@@ -50,8 +51,20 @@ class WriteAhead:
     def committed(self, number: int, at: Stamp) -> tuple[list[Command], list[Trouble]]:
         """The journal has it. Commits may be reported in any order, late ones included."""
         _, commands = self._waiting.pop(number, (0.0, ()))
-        over = self._late.pop(number, None) is not None and not self._late
-        return list(commands), [Trouble("journal_late", "journal", False, at)] if over else []
+        troubles = []
+        if self._late.pop(number, None) is not None and not self._late:
+            troubles.append(Trouble("journal_late", "journal", False, at))
+        if self._refused:
+            self._refused = False
+            troubles.append(Trouble("journal_failed", "journal", False, at))
+        return list(commands), troubles
+
+    def refused(self, number: int, at: Stamp) -> tuple[list[Command], list[Trouble]]:
+        """The journal cannot have it (full or broken disk): the commands need not wait for it."""
+        _, commands = self._waiting.pop(number, (0.0, ()))
+        self._late.pop(number, None)
+        fresh, self._refused = not self._refused, True
+        return list(commands), [Trouble("journal_failed", "journal", True, at)] if fresh else []
 
     def overdue(self, at: Stamp) -> tuple[list[Command], list[Trouble]]:
         """What has waited long enough: the commands, and the trouble that this is."""

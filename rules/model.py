@@ -329,5 +329,3 @@ Record = Decision | Passage | AlarmChange | FireChange | Operator | Keep
 """What the journal stores. Everything a step returned of these is one transaction."""
 
 Effect = Reading | LinkChanged | Command | Record
-
-RECORDS: tuple[type, ...] = (Decision, Passage, AlarmChange, FireChange, Operator, Keep)

@@ -1,0 +1,36 @@
+"""Structured logs: one line an event, for people on a terminal and as JSON everywhere else."""
+
+import logging
+import sys
+from collections.abc import MutableMapping
+from typing import Any, TextIO
+
+import structlog
+
+from sitewarden.gateway.mask import mask
+
+PERSONAL = ("card", "plate", "phone", "holder")
+
+
+def masked(_logger: Any, _method: str, line: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """A structlog processor: personal fields leave the process masked, whoever logged them."""
+    for key in PERSONAL:
+        if line.get(key):
+            line[key] = mask(str(line[key]))
+    return line
+
+
+def configure(stream: TextIO = sys.stderr, verbose: bool = False) -> None:
+    """Sends every log line of this process to `stream`, coloured when that is a terminal."""
+    terminal = stream.isatty()
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=not terminal),
+            masked,
+            structlog.dev.ConsoleRenderer() if terminal else structlog.processors.format_exc_info,
+            *([] if terminal else [structlog.processors.JSONRenderer(ensure_ascii=False)]),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.DEBUG if verbose else logging.INFO),
+        logger_factory=structlog.PrintLoggerFactory(stream),
+    )

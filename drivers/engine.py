@@ -52,11 +52,9 @@ class Engine:
         core: Core,
         links: Mapping[str, Callable[[], Driver]],
         limit: float = LIMIT,
-        tap: Tap | None = None,
     ) -> None:
         """`links`: how each link's driver is built; `limit`: s a record may hold up a command."""
         self._ahead = WriteAhead(limit)
-        self._tap = tap
         self._lines: dict[str, Line] = {}
         self._link_of: dict[str, str] = {}
         self.adopt(core, links, ())
@@ -73,8 +71,7 @@ class Engine:
         one is built anew or gone, and the host has reported it `lost` before."""
         self.core = core
         self._lines = {
-            link: self._lines[link] if link in kept else Line(link, build, self._tap)
-            for link, build in links.items()
+            link: self._lines[link] if link in kept else Line(link, build) for link, build in links.items()
         }
         self._link_of = {device: link for link, line in self._lines.items() for device in line.devices}
 
@@ -99,6 +96,10 @@ class Engine:
     def refused(self, number: int, at: Stamp) -> list[Todo]:
         """The transaction cannot be made durable; what waited for it goes on without."""
         return self._run(self._released(*self._ahead.refused(number, at), at))
+
+    def listen(self, link: str, tap: Tap | None, at: Stamp) -> list[Todo]:
+        """Lets `tap` see all that this link's driver is told and says; None ends it."""
+        return self._run((link, output) for output in self._lines[link].listen(tap, at))
 
     def woken(self, at: Stamp) -> list[Todo]:
         """Runs every timer that is due."""

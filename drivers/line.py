@@ -1,11 +1,12 @@
 """One link's driver, supervised: a driver that raises takes down its own devices and nothing else."""
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
+from typing import Protocol
 
 from sitewarden.drivers.base import Driver, Output
-from sitewarden.rules.model import Command, LinkChanged, Reason, Stamp, Trouble
+from sitewarden.rules.model import Command, Do, LinkChanged, Reason, Stamp, Trouble
 
 REBUILD_FIRST, REBUILD_MOST = 1.0, 60.0  # s until a driver that raised is built anew, doubling
 
@@ -21,8 +22,13 @@ class Call(StrEnum):
 
 
 Told = bytes | Command | Reason | None
-Tap = Callable[[str, Call, Stamp, Told], None]
-"""Sees every call to a driver: link, method, instant and argument."""
+
+
+class Tap(Protocol):
+    """Sees everything that is told to a link's driver and everything that it says."""
+
+    def told(self, call: Call, at: Stamp, told: Told) -> None: ...
+    def said(self, output: Output) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,13 +56,15 @@ def tell(driver: Driver, call: Call, at: Stamp, told: Told = None) -> Iterable[O
 
 
 class Line:
-    def __init__(self, link: str, build: Callable[[], Driver], tap: Tap | None = None) -> None:
-        self.link, self._build, self.tap = link, build, tap
+    def __init__(self, link: str, build: Callable[[], Driver]) -> None:
+        self.link, self._build = link, build
         self._driver = build()
         self.devices = self._driver.devices
         self._up = False
         self._rebuild_at: float | None = None
         self._failed_at, self._pause = 0.0, REBUILD_FIRST
+        self._last: dict[tuple[str, str], Command] = {}  # by device and output
+        self._tap: Tap | None = None
 
     @property
     def wake_at(self) -> float | None:
@@ -66,16 +74,27 @@ class Line:
         """Calls the driver, unless it is set aside; then only the connection is remembered."""
         if call in (Call.CONNECTED, Call.LOST):
             self._up = call is Call.CONNECTED
+        if isinstance(told, Command):
+            self._remember(told)
         if self._rebuild_at is not None:
             if call is Call.WOKEN and at.mono >= self._rebuild_at:
                 yield from self._rebuilt(at)
             return
-        if self.tap:
-            self.tap(self.link, call, at, told)
+        if self._tap:
+            self._tap.told(call, at, told)
         try:
-            yield from tell(self._driver, call, at, told)
+            for output in tell(self._driver, call, at, told):
+                if self._tap:
+                    self._tap.said(output)
+                yield output
         except Exception as error:  # noqa: BLE001 - whatever a driver raises stays its own affair
             yield from self._set_aside(error, at)
+
+    def _remember(self, command: Command) -> None:
+        output = command.device, command.output
+        held = output in self._last and self._last[output].do is Do.SET
+        if not (held and command.do is Do.PULSE):  # a pulse on a held output leaves it held
+            self._last[output] = command
 
     def _set_aside(self, error: Exception, at: Stamp) -> Iterator[Output | Failed]:
         again = at.mono - self._failed_at < 2 * REBUILD_MOST
@@ -87,7 +106,23 @@ class Line:
         yield Trouble("driver_failed", self.link, True, at, {"error": type(error).__name__})
 
     def _rebuilt(self, at: Stamp) -> Iterator[Output | Failed]:
-        self._driver, self._rebuild_at = self._build(), None
         yield Trouble("driver_failed", self.link, False, at)
-        if self._up:
-            yield from self.tell(Call.CONNECTED, at)
+        yield from self._afresh(at)
+
+    def listen(self, tap: Tap | None, at: Stamp) -> Iterator[Output | Failed]:
+        """Lets `tap` see all from here on, beginning with a new driver, so that a recording needs no
+        memory of what was before. None ends it."""
+        self._tap = tap
+        if tap and self._rebuild_at is None:
+            yield from self._afresh(at)
+
+    def _afresh(self, at: Stamp) -> Iterator[Output | Failed]:
+        """A new driver in the old one's place. What was held stays held, and a pulse that was under way
+        is ended: no output is left as the old driver's memory alone knew it."""
+        self._driver, self._rebuild_at = self._build(), None
+        if not self._up:
+            return
+        yield from self.tell(Call.CONNECTED, at)
+        for command in list(self._last.values()):
+            do = Do.SET if command.do is Do.SET else Do.CLEAR
+            yield from self.tell(Call.COMMAND, at, replace(command, do=do))

@@ -2,8 +2,8 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import tzinfo
 from enum import StrEnum
+from zoneinfo import ZoneInfo
 
 from sitewarden.rules.model import Direction, FireKind, Severity, Value
 
@@ -106,7 +106,7 @@ class Stale:
 @dataclass(frozen=True, slots=True)
 class SitePlan:
     id: str
-    tz: tzinfo
+    tz: ZoneInfo
     parking: Parking = Parking()
     fire: tuple[FireInput, ...] = ()
     conditions: tuple[Condition, ...] = ()

@@ -15,6 +15,9 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from pathlib import Path
+from queue import SimpleQueue
+from threading import Thread
 
 from pydantic import TypeAdapter
 
@@ -71,6 +74,42 @@ def _said(output: Output) -> str:
         else {type(output).__name__: _EVENT.dump_python(output, mode="json")}
     )
     return json.dumps({"said": said}, ensure_ascii=False)
+
+
+class RecordingFile:
+    """Where a live recording goes: a thread writes, so that the main loop never waits for the disk.
+
+    It ends by itself at `most` bytes; a forgotten recording must not fill the disk.
+    """
+
+    def __init__(self, path: Path, most: int = 200_000_000) -> None:
+        self.path, self.most = path, most
+        self.error: OSError | None = None
+        self._lines: SimpleQueue[str | None] = SimpleQueue()
+        self._thread = Thread(target=self._run, name=f"recording {path.name}", daemon=True)
+        self._thread.start()
+
+    def write(self, line: str) -> None:
+        if self._thread.is_alive():
+            self._lines.put(line)
+
+    def close(self) -> None:
+        """Returns when everything is in the file; raises OSError when it is not."""
+        self._lines.put(None)
+        self._thread.join()
+        if self.error:
+            raise self.error
+
+    def _run(self) -> None:
+        written = 0
+        try:
+            with self.path.open("w", encoding="utf-8") as file:
+                while written < self.most and (line := self._lines.get()) is not None:
+                    written += file.write(line + "\n")
+                    if self._lines.empty():
+                        file.flush()
+        except OSError as error:
+            self.error = error
 
 
 # -- replay --------------------------------------------------------------------------------------

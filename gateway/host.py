@@ -1,0 +1,177 @@
+"""The engine, live: the main loop's links, timers and commits around it.
+
+Everything here runs in the main asyncio loop and returns at once; what takes time (disk, network,
+rendering) belongs to other threads, which answer through `call_soon_threadsafe`.
+"""
+
+import asyncio
+from collections.abc import Callable, Collection, Iterable, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
+from functools import partial
+
+import structlog
+
+from sitewarden.drivers.engine import Commit, Engine, Publish, Send, Todo
+from sitewarden.drivers.line import Failed, Tap
+from sitewarden.drivers.plan import LinkPlan, build
+from sitewarden.gateway.clock import Clock
+from sitewarden.gateway.journal import Journal
+from sitewarden.gateway.links import Link
+from sitewarden.rules.core import Core
+from sitewarden.rules.model import ClockTrust, Effect, Event, Reason, Tick
+
+log = structlog.get_logger()
+
+PULSE = 1.0  # s between two looks at the clock; each feeds the watchdog
+
+
+@dataclass(slots=True)
+class HostCounters:
+    steps: int = 0  # calls into the engine
+    readings: int = 0
+    commits: int = 0
+    refused: int = 0  # transactions that the journal could not take
+    drivers_failed: int = 0
+
+
+class Host:
+    def __init__(
+        self,
+        core: Core,
+        plans: Iterable[LinkPlan],
+        limit: float,
+        clock: Clock,
+        journal: Journal,
+        publish: Callable[[Sequence[Effect]], None],
+        alive: Callable[[], None],
+    ) -> None:
+        """`limit`: s a record may hold up a command; `publish` must not block; `alive` is called every
+        second in which the core has stepped."""
+        self.plans = {plan.name: plan for plan in plans}
+        self.engine = Engine(core, {name: partial(build, plan) for name, plan in self.plans.items()}, limit)
+        self.links = {name: Link(plan, self) for name, plan in self.plans.items()}
+        self.counters = HostCounters()
+        self._clock, self._journal, self._publish, self._alive = clock, journal, publish, alive
+        self._loop = asyncio.get_running_loop()
+        self._answers: dict[int, tuple[Future[Sequence[Effect]], Sequence[Effect]]] = {}
+        self._timer: asyncio.TimerHandle | None = None
+        self._armed_for: float | None = None
+        self._pulse: asyncio.TimerHandle | None = None
+
+    def start(self) -> None:
+        for link in self.links.values():
+            link.start()
+        self._beat()
+
+    async def stop(self) -> None:
+        await self._close(self.links)
+        for timer in (self._timer, self._pulse):
+            if timer:
+                timer.cancel()
+
+    async def adopt(self, core: Core, plans: Iterable[LinkPlan]) -> list[str]:
+        """Goes on with other plans; returns the links that changed. Equal ones do not notice."""
+        new = {plan.name: plan for plan in plans}
+        kept = {name for name, plan in new.items() if self.plans.get(name) == plan}
+        await self._close(self.links.keys() - kept)
+        self.engine.adopt(core, {name: partial(build, plan) for name, plan in new.items()}, kept)
+        changed = sorted((self.plans.keys() | new.keys()) - kept)
+        self.plans = new
+        self.links = {name: self.links[name] if name in kept else Link(new[name], self) for name in new}
+        for name in new.keys() - kept:
+            self.links[name].start()
+        self._arm()
+        return changed
+
+    async def _close(self, names: Collection[str]) -> None:
+        await asyncio.gather(*(self.links[name].stop() for name in names))
+
+    # -- what the links say ----------------------------------------------------------------------
+
+    def connected(self, link: str) -> None:
+        self._perform(self.engine.connected(link, self._clock.now()))
+
+    def received(self, link: str, data: bytes) -> None:
+        self._perform(self.engine.received(link, data, self._clock.now()))
+
+    def lost(self, link: str, reason: Reason) -> None:
+        self._perform(self.engine.lost(link, self._clock.now(), reason))
+
+    # -- what everybody else says ----------------------------------------------------------------
+
+    def event(self, event: Event) -> None:
+        self._perform(self.engine.event(event))
+
+    def operate(self, event: Event, answer: Future[Sequence[Effect]]) -> None:
+        """Steps the core; `answer` has the effects once they are durable, OSError if they cannot be."""
+        todo = self.engine.event(event)
+        effects = [effect for part in todo if isinstance(part, Publish) for effect in part.effects]
+        ticket = next((part.ticket for part in todo if isinstance(part, Commit)), None)
+        if ticket is None:
+            answer.set_result(effects)
+        else:
+            self._answers[ticket.number] = answer, effects
+        self._perform(todo)
+
+    def listen(self, link: str, tap: Tap | None) -> None:
+        self._perform(self.engine.listen(link, tap, self._clock.now()))
+
+    # -- how it goes on --------------------------------------------------------------------------
+
+    def _perform(self, todo: Sequence[Todo]) -> None:
+        self.counters.steps += 1
+        for part in todo:
+            match part:
+                case Send(link, data):
+                    self.links[link].send(data)
+                case Commit(ticket):
+                    self._journal.submit(ticket.records, partial(self._committed, ticket.number))
+                case Publish(effects):
+                    self.counters.readings += len(effects)
+                    self._publish(effects)
+                case Failed(link, error):
+                    self.counters.drivers_failed += 1
+                    log.error("driver.failed", link=link, exc_info=error)
+        self._arm()
+
+    def _committed(self, number: int, error: BaseException | None) -> None:
+        """The journal's thread says so."""
+        self._loop.call_soon_threadsafe(self._answered, number, error)
+
+    def _answered(self, number: int, error: BaseException | None) -> None:
+        answer, effects = self._answers.pop(number, (None, ()))
+        if error is None:
+            self.counters.commits += 1
+            self._perform(self.engine.committed(number, self._clock.now()))
+            if answer:
+                answer.set_result(effects)
+        else:
+            self.counters.refused += 1
+            log.error("journal.refused", error=str(error))
+            self._perform(self.engine.refused(number, self._clock.now()))
+            if answer:
+                answer.set_exception(error)
+
+    def _arm(self) -> None:
+        """Sets the one timer to the engine's next instant."""
+        due = self.engine.wake_at
+        if due == self._armed_for and self._timer:
+            return
+        if self._timer:
+            self._timer.cancel()
+        self._armed_for, self._timer = due, None
+        if due is not None:
+            self._timer = self._loop.call_later(max(due - self._clock.now().mono, 0.0), self._due)
+
+    def _due(self) -> None:
+        self._timer = None
+        self._perform(self.engine.woken(self._clock.now()))
+
+    def _beat(self) -> None:
+        now = self._clock.now()
+        if self._clock.trust_changed():
+            self.event(ClockTrust(self._clock.trusted, now))
+        self.event(Tick(now))
+        self._alive()
+        self._pulse = self._loop.call_later(PULSE, self._beat)

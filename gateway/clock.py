@@ -54,8 +54,7 @@ class Clock:
     def now(self) -> Stamp:
         wall = self._wall()
         self._trusted = self._believable(wall)
-        if wall > self._newest:
-            self._newest = wall
+        self._newest = max(self._newest, wall)
         return Stamp(wall, self._mono() + self._offset)
 
     def trust_changed(self) -> bool:

@@ -1,0 +1,247 @@
+"""The permits, in journal.db: written by the desk at any time, followed by the running gateway.
+
+Whoever writes, be it the command line in another process or the page, writes the permit and a line of
+the log in one transaction. The log is the audit trail and, by its revision, what the gateway follows.
+"""
+
+import csv
+import io
+import json
+import sqlite3
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import date, datetime
+from pathlib import Path
+
+from sitewarden.gateway.clock import wall_now
+from sitewarden.gateway.database import Sync, connect, connect_reading, transaction
+from sitewarden.gateway.records import micros, stamp
+from sitewarden.rules.model import Permit, PermitKind
+
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS permits (
+    card TEXT PRIMARY KEY, kind TEXT NOT NULL, valid_from TEXT NOT NULL, valid_to TEXT NOT NULL,
+    holder TEXT NOT NULL, plate TEXT NOT NULL, space TEXT NOT NULL, blocked INTEGER NOT NULL,
+    lanes TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS permit_log (
+    revision INTEGER PRIMARY KEY AUTOINCREMENT, wall INTEGER NOT NULL, "by" TEXT NOT NULL,
+    card TEXT NOT NULL, permit TEXT
+) STRICT;
+CREATE INDEX IF NOT EXISTS permit_log_card ON permit_log (card);
+"""
+
+COLUMNS = ("card", "kind", "valid_from", "valid_to", "holder", "plate", "space", "blocked", "lanes")
+"""The columns of the table, and of the CSV files; there `lanes` are separated by blanks."""
+
+_PUT = f"INSERT OR REPLACE INTO permits VALUES ({', '.join('?' * len(COLUMNS))})"  # noqa: S608
+_LOG = 'INSERT INTO permit_log (wall, "by", card, permit) VALUES (?, ?, ?, ?)'
+_BLOCKED = {"yes": True, "true": True, "1": True, "no": False, "false": False, "0": False, "": False}
+
+
+@dataclass(frozen=True, slots=True)
+class CardChange:
+    """One line of the log; `permit` is None when the card was withdrawn."""
+
+    revision: int
+    card: str
+    permit: Permit | None
+    at: datetime
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
+class Imported:
+    """`errors` read `file:line: what, expected`; the good lines are in."""
+
+    good: int
+    errors: tuple[str, ...]
+
+
+class Cards:
+    """Any thread and any process may use it; every call opens the file for itself."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with self._writing() as db:
+            db.executescript(SCHEMA)
+
+    # -- writing ---------------------------------------------------------------------------------
+
+    def put(self, permit: Permit, by: str) -> None:
+        """Issues a permit or alters it."""
+        self.put_all((permit,), by)
+
+    def put_all(self, permits: Iterable[Permit], by: str) -> None:
+        """All of them or none."""
+        wall = micros(wall_now())
+        with self._writing() as db, transaction(db):
+            for permit in permits:
+                row = _row(permit)
+                db.execute(_PUT, row)
+                db.execute(_LOG, (wall, by, permit.card, json.dumps(row, ensure_ascii=False)))
+
+    def withdraw(self, card: str, by: str) -> bool:
+        """False: there is no such card."""
+        with self._writing() as db, transaction(db):
+            if not db.execute("DELETE FROM permits WHERE card = ?", (card,)).rowcount:
+                return False
+            db.execute(_LOG, (micros(wall_now()), by, card, None))
+        return True
+
+    def import_csv(self, path: Path, by: str) -> Imported:
+        """Reads a file as `export_csv` writes it: UTF-8, or GB 18030 as Chinese spreadsheets save it."""
+        good: dict[str, Permit] = {}
+        errors: list[str] = []
+        for line, found in _read_csv(path):
+            if isinstance(found, str):
+                errors.append(f"{path}:{line}: {found}")
+            elif found.card in good:
+                errors.append(f"{path}:{line}: a card of an earlier line, expected each card once")
+            else:
+                good[found.card] = found
+        self.put_all(good.values(), by)
+        return Imported(len(good), tuple(errors))
+
+    # -- reading ---------------------------------------------------------------------------------
+
+    def get(self, card: str) -> Permit | None:
+        return next(iter(self._select("card = ?", card)), None)
+
+    def all(self) -> list[Permit]:
+        return self._select("TRUE")
+
+    def search(self, text: str, limit: int = 100) -> list[Permit]:
+        """Part of a card number, holder, plate or space, in any case."""
+        where = (
+            "instr(lower(card || char(10) || holder || char(10) || plate || char(10) || space), ?) LIMIT ?"
+        )
+        return self._select(where, text.lower(), limit)
+
+    def revision(self) -> int:
+        """Counts every change there ever was."""
+        with connect_reading(self.path) as db:
+            (revision,) = db.execute("SELECT coalesce(max(revision), 0) FROM permit_log").fetchone()
+        return int(revision)
+
+    def changed_since(self, revision: int) -> tuple[int, list[CardChange]]:
+        """What came after `revision`, oldest first, and the revision to ask with next time."""
+        changes = self._log("revision > ? ORDER BY revision", revision)
+        return (changes[-1].revision if changes else revision), changes
+
+    def history(self, card: str) -> list[CardChange]:
+        """Everything that was ever done to one card, oldest first."""
+        return self._log("card = ? ORDER BY revision", card)
+
+    def export_csv(self) -> str:
+        text = io.StringIO()
+        writer = csv.writer(text, lineterminator="\n")
+        writer.writerow(COLUMNS)
+        for permit in self.all():
+            *row, blocked, _ = _row(permit)
+            writer.writerow((*row, "yes" if blocked else "no", " ".join(sorted(permit.lanes))))
+        return text.getvalue()
+
+    def _select(self, where: str, *values: str | int) -> list[Permit]:
+        with connect_reading(self.path) as db:
+            query = f"SELECT {', '.join(COLUMNS)} FROM permits WHERE {where}"  # noqa: S608
+            return [_permit(row) for row in db.execute(query, values)]
+
+    def _log(self, where: str, *values: str | int) -> list[CardChange]:
+        with connect_reading(self.path) as db:
+            query = f'SELECT revision, card, permit, wall, "by" FROM permit_log WHERE {where}'  # noqa: S608
+            return [
+                CardChange(
+                    revision, card, _permit(json.loads(row)) if row else None, stamp(wall, 0.0).wall, by
+                )
+                for revision, card, row, wall, by in db.execute(query, values)
+            ]
+
+    @contextmanager
+    def _writing(self) -> Iterator[sqlite3.Connection]:
+        db = connect(self.path, Sync.FULL)
+        try:
+            yield db
+        finally:
+            db.close()
+
+
+def _row(permit: Permit) -> tuple[str | int, ...]:
+    return (
+        *(permit.card, permit.kind, permit.valid_from.isoformat(), permit.valid_to.isoformat()),
+        *(permit.holder, permit.plate, permit.space, int(permit.blocked)),
+        json.dumps(sorted(permit.lanes), ensure_ascii=False),
+    )
+
+
+def _permit(row: tuple[str, str, str, str, str, str, str, int, str]) -> Permit:
+    card, kind, valid_from, valid_to, holder, plate, space, blocked, lanes = row
+    return Permit(
+        card,
+        PermitKind(kind),
+        date.fromisoformat(valid_from),
+        date.fromisoformat(valid_to),
+        holder,
+        plate,
+        space,
+        bool(blocked),
+        frozenset(json.loads(lanes)),
+    )
+
+
+# -- CSV -----------------------------------------------------------------------------------------
+
+
+def _read_csv(path: Path) -> Iterator[tuple[int, Permit | str]]:
+    """Each line's number with its permit, or with what is wrong with it."""
+    data = path.read_bytes()
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        text = data.decode("gb18030", errors="replace")
+    reader = csv.DictReader(io.StringIO(text, newline=""), restkey="more", restval="")
+    names = tuple(reader.fieldnames or ())
+    if missing := [name for name in COLUMNS[:4] if name not in names]:
+        yield 1, f"no column {', '.join(missing)}, expected {','.join(COLUMNS)}"
+        return
+    if unknown := [name for name in names if name not in COLUMNS]:
+        yield 1, f"unknown column {', '.join(unknown)}, expected {','.join(COLUMNS)}"
+        return
+    for row in reader:
+        yield reader.line_num, _parsed({name: text.strip() for name, text in row.items() if name != "more"})
+
+
+def _parsed(row: dict[str, str]) -> Permit | str:
+    card, kind, blocked = row["card"], row["kind"], row.get("blocked", "").lower()
+    if not card:
+        return "no card, expected its number"
+    if kind not in tuple(PermitKind):
+        return f"kind {kind!r}, expected {', '.join(PermitKind)}"
+    if blocked not in _BLOCKED:
+        return f"blocked {blocked!r}, expected yes or no"
+    try:
+        valid_from, valid_to = _day(row, "valid_from"), _day(row, "valid_to")
+    except ValueError as error:
+        return str(error)
+    if valid_from > valid_to:
+        return f"valid_to {valid_to}, expected {valid_from} (valid_from) or later"
+    return Permit(
+        card,
+        PermitKind(kind),
+        valid_from,
+        valid_to,
+        row.get("holder", ""),
+        row.get("plate", ""),
+        row.get("space", ""),
+        _BLOCKED[blocked],
+        frozenset(row.get("lanes", "").split()),
+    )
+
+
+def _day(row: dict[str, str], name: str) -> date:
+    try:
+        return date.fromisoformat(row[name])
+    except ValueError:
+        raise ValueError(f"{name} {row[name]!r}, expected a date such as 2026-01-31") from None

@@ -1,0 +1,118 @@
+"""SQLite as the stores use it: WAL, explicit transactions, a file that is broken is set aside.
+
+What a full disk does to SQLite in WAL mode: INSERT, DELETE and checkpoint all fail alike, since each has
+to write to the log first. A ballast file of a few megabytes, given up at that moment, is the room in
+which old rows can be deleted; from then on the freed pages are written again and nothing grows.
+"""
+
+import os
+import shutil
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from enum import StrEnum
+from pathlib import Path
+from urllib.parse import quote
+
+BUSY = 5.0  # s to wait for another process (the command line) to finish its transaction
+MIB = 1 << 20
+
+_BROKEN = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
+_ALIVE = ("-wal", "-shm")  # what SQLite keeps beside a file that is in use
+
+
+class Sync(StrEnum):
+    FULL = "FULL"  # a commit is on the disk when it returns
+    NORMAL = "NORMAL"  # a power cut may take the last commits, never the file
+
+
+def is_broken(error: sqlite3.Error) -> bool:
+    """Whether the file itself cannot be trusted any more."""
+    return error.sqlite_errorcode & 0xFF in _BROKEN
+
+
+def is_full(error: sqlite3.Error) -> bool:
+    """No room: `max_page_count` or the disk."""
+    return error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_FULL
+
+
+def connect(path: Path, sync: Sync) -> sqlite3.Connection:
+    """For one thread at a time. Without explicit `transaction`, each statement is one."""
+    db = sqlite3.connect(path, timeout=BUSY, isolation_level=None, check_same_thread=False)
+    db.execute("PRAGMA journal_mode = WAL")
+    db.execute(f"PRAGMA synchronous = {sync}")
+    return db
+
+
+def connect_reading(path: Path) -> closing[sqlite3.Connection]:
+    uri = f"file:{quote(str(path))}?mode=ro"
+    return closing(sqlite3.connect(uri, uri=True, timeout=BUSY, isolation_level=None))
+
+
+@contextmanager
+def transaction(db: sqlite3.Connection) -> Iterator[None]:
+    db.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+        db.execute("COMMIT")
+    except BaseException:
+        if db.in_transaction:  # SQLite rolls some errors back by itself
+            db.execute("ROLLBACK")
+        raise
+
+
+def open_sound(path: Path, sync: Sync, schema: str) -> tuple[sqlite3.Connection, Path | None]:
+    """Opens or creates the file. If it is broken it is renamed and a fresh one takes its place: the
+    second value is the new name of the broken one."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        return _opened(path, sync, schema), None
+    except sqlite3.DatabaseError as error:
+        if not is_broken(error):
+            raise
+    aside = set_aside(path)
+    return _opened(path, sync, schema), aside
+
+
+def _opened(path: Path, sync: Sync, schema: str) -> sqlite3.Connection:
+    db = connect(path, sync)
+    try:
+        db.executescript(schema)
+    except BaseException:
+        db.close()
+        raise
+    return db
+
+
+def set_aside(path: Path) -> Path:
+    """Renames a broken file, and what SQLite keeps beside it, to the next free `.broken-N`."""
+    number = 1
+    while (aside := path.with_name(f"{path.name}.broken-{number}")).exists():
+        number += 1
+    path.rename(aside)
+    for suffix in _ALIVE:
+        beside = path.with_name(path.name + suffix)
+        if beside.exists():
+            beside.rename(aside.with_name(aside.name + suffix))
+    return aside
+
+
+class Ballast:
+    """Room on the disk that is kept for the moment when there is none left."""
+
+    def __init__(self, path: Path, size: int) -> None:
+        self.path, self.size = path, size
+
+    def take(self) -> None:
+        """Claims the room, if it is not claimed and the disk has plenty."""
+        if self.path.exists() or shutil.disk_usage(self.path.parent).free < 4 * self.size:
+            return
+        with self.path.open("wb") as file:
+            os.posix_fallocate(file.fileno(), 0, self.size)
+
+    def give(self) -> bool:
+        """Frees the room; False if that was done before."""
+        if not self.path.exists():
+            return False
+        self.path.unlink()
+        return True

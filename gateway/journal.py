@@ -1,0 +1,214 @@
+"""journal.db: what was decided, durable before a barrier moves.
+
+One thread commits. Whatever was submitted while a commit was under way goes into the next one together
+(group commit), so the rate of decisions is not bound by the disk's rate of flushes. Readers have
+connections of their own and wait for nobody.
+
+If a commit fails its records are kept and tried again with the next one, in order, so that a disk that
+was full for an hour costs the durability of that hour and no record.
+"""
+
+import sqlite3
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from queue import Empty, SimpleQueue
+from threading import Thread
+from typing import TypeVar
+
+from sitewarden.gateway.database import (
+    MIB,
+    Ballast,
+    Sync,
+    connect_reading,
+    is_full,
+    open_sound,
+    transaction,
+)
+from sitewarden.gateway import records
+from sitewarden.gateway.records import (
+    ALARMS,
+    DECISIONS,
+    FIRES,
+    OPERATORS,
+    PASSAGES,
+    Cell,
+    Table,
+    micros,
+    stamp,
+)
+from sitewarden.rules import cells
+from sitewarden.rules.model import AlarmChange, Decision, FireChange, Keep, Operator, Passage, Record, Stamp
+
+Done = Callable[[BaseException | None], None]
+R = TypeVar("R")
+
+GROUP = 256  # submissions in one transaction at most
+HELD = 10_000  # submissions that wait for a disk that does not answer, at most
+RETRY = 1.0  # s between attempts while there is nothing new
+
+SCHEMA = (
+    "CREATE TABLE IF NOT EXISTS cells (key TEXT PRIMARY KEY, cell TEXT NOT NULL) STRICT, WITHOUT ROWID;"
+    "CREATE TABLE IF NOT EXISTS newest"
+    " (one INTEGER PRIMARY KEY CHECK (one = 1), wall INTEGER NOT NULL, mono REAL NOT NULL) STRICT;"
+) + records.SCHEMA
+
+_PUT_CELL = "INSERT INTO cells VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET cell = excluded.cell"
+_DROP_CELL = "DELETE FROM cells WHERE key = ?"
+_PUT_NEWEST = (
+    "INSERT INTO newest VALUES (1, ?, ?) ON CONFLICT (one) DO UPDATE"
+    " SET wall = max(wall, excluded.wall), mono = max(mono, excluded.mono)"
+)
+
+Statement = tuple[str, tuple[Cell, ...]]
+
+
+class JournalFull(Exception):
+    """More submissions wait for the disk than are held."""
+
+
+@dataclass(slots=True)
+class _Job:
+    statements: list[Statement]
+    done: Done
+
+
+class Journal:
+    """`set_aside`: the name a broken journal was given when this fresh one took its place."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._db, self.set_aside = open_sound(path, Sync.FULL, SCHEMA)
+        self._ballast = Ballast(path.with_name("journal.ballast"), 4 * MIB)
+        self._ballast.take()
+        self.unreadable: tuple[str, ...] = ()
+        self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
+        self._held: deque[list[Statement]] = deque(maxlen=HELD)
+        self._thread = Thread(target=self._run, name="journal", daemon=True)
+        self._thread.start()
+
+    # -- writing ---------------------------------------------------------------------------------
+
+    def submit(self, batch: Sequence[Record], done: Done, at: Stamp | None = None) -> None:
+        """One transaction. `done(None)`, in the journal's thread, once it is durable; `done(error)` if
+        it is not (yet). `at` is remembered as the newest instant, where the records bear none."""
+        job = _Job([statement for record in batch for statement in _statements(record)], done)
+        if at:
+            job.statements.append((_PUT_NEWEST, (micros(at.wall), at.mono)))
+        if self._jobs.qsize() >= HELD:
+            done(JournalFull(f"{HELD} submissions wait for {self.path.name}"))
+        else:
+            self._jobs.put(job)
+
+    def close(self, timeout: float = 5.0) -> None:
+        """Commits what was submitted before, and ends the thread."""
+        self._jobs.put(None)
+        self._thread.join(timeout)
+
+    def _run(self) -> None:
+        closing = False
+        while not closing:
+            jobs, closing = self._next_group()
+            if not jobs and not self._held:
+                continue
+            error = self._commit([*self._held, *(job.statements for job in jobs)])
+            if error:
+                self._held.extend(job.statements for job in jobs)
+            else:
+                self._held.clear()
+            for job in jobs:
+                job.done(error)
+        self._db.close()
+
+    def _next_group(self) -> tuple[list[_Job], bool]:
+        """Waits for one submission and takes what else is there; True when it is time to end."""
+        jobs: list[_Job] = []
+        try:
+            while len(jobs) < GROUP:
+                job = self._jobs.get(not jobs, RETRY if self._held else None)
+                if job is None:
+                    return jobs, True
+                jobs.append(job)
+        except Empty:
+            pass
+        return jobs, False
+
+    def _commit(self, groups: Sequence[Sequence[Statement]]) -> sqlite3.Error | None:
+        try:
+            self._write(groups)
+        except sqlite3.Error as error:
+            if not (is_full(error) and self._ballast.give()):
+                return error
+            return self._commit(groups)
+        return None
+
+    def _write(self, groups: Sequence[Sequence[Statement]]) -> None:
+        with transaction(self._db):
+            for statements in groups:
+                for sql, values in statements:
+                    self._db.execute(sql, values)
+        self._ballast.take()
+
+    # -- reading, from any thread ----------------------------------------------------------------
+
+    def cells(self) -> dict[str, object]:
+        """Every cell as it was kept last, for `Core`. What cannot be read is left out; `unreadable` then
+        names its keys."""
+        found: dict[str, object] = {}
+        unreadable: list[str] = []
+        with connect_reading(self.path) as db:
+            rows = db.execute("SELECT key, cell FROM cells").fetchall()
+        for key, text in rows:
+            try:
+                found[key] = cells.load(key, text)
+            except ValueError:
+                unreadable.append(key)
+        self.unreadable = tuple(unreadable)
+        return found
+
+    def newest(self) -> Stamp | None:
+        """The newest instant on record; a clock goes on from here."""
+        with connect_reading(self.path) as db:
+            row = db.execute("SELECT wall, mono FROM newest").fetchone()
+        return stamp(*row) if row else None
+
+    def decisions(self, limit: int = 50, before: datetime | None = None) -> list[Decision]:
+        """Newest first, as all histories."""
+        return self._newest(DECISIONS, limit, before)
+
+    def passages(
+        self, limit: int = 50, before: datetime | None = None, lane: str | None = None
+    ) -> list[Passage]:
+        return self._newest(PASSAGES, limit, before, lane)
+
+    def alarm_history(self, limit: int = 50, before: datetime | None = None) -> list[AlarmChange]:
+        return self._newest(ALARMS, limit, before)
+
+    def fires(self, limit: int = 50, before: datetime | None = None) -> list[FireChange]:
+        return self._newest(FIRES, limit, before)
+
+    def operator_actions(self, limit: int = 50, before: datetime | None = None) -> list[Operator]:
+        return self._newest(OPERATORS, limit, before)
+
+    def _newest(
+        self, table: Table[R], limit: int, before: datetime | None, lane: str | None = None
+    ) -> list[R]:
+        where, values = ["TRUE"], list[Cell]()
+        if before:
+            where, values = [*where, "wall < ?"], [*values, micros(before)]
+        if lane:
+            where, values = [*where, "lane = ?"], [*values, lane]
+        with connect_reading(self.path) as db:
+            rows = db.execute(table.select(" AND ".join(where)), (*values, limit)).fetchall()
+        return [table.unpack(stamp(wall, mono), tuple(rest)) for wall, mono, *rest in rows]
+
+
+def _statements(record: Record) -> list[Statement]:
+    match record:
+        case Keep(key, None):
+            return [(_DROP_CELL, (key,))]
+        case Keep(key, cell):
+            return [(_PUT_CELL, (key, cells.dump(cell)))]
+    return [records.statement(record), (_PUT_NEWEST, (micros(record.at.wall), record.at.mono))]

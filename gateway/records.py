@@ -1,0 +1,169 @@
+"""How the journal's records stand in its tables, and how they come back.
+
+`wall` is in microseconds since 1970 (UTC), `mono` in seconds; codes are the enumerations' values.
+"""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Generic, TypeVar
+
+from sitewarden.rules.model import (
+    Action,
+    Alarm,
+    AlarmChange,
+    AlarmState,
+    Decision,
+    Direction,
+    FireChange,
+    FireStage,
+    Operator,
+    Passage,
+    PermitKind,
+    Severity,
+    Stamp,
+    Value,
+    Verdict,
+    Why,
+)
+
+R = TypeVar("R")
+Cell = str | int | float | None  # what SQLite stores for us
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+
+
+def micros(wall: datetime) -> int:
+    return (wall - _EPOCH) // _MICROSECOND
+
+
+def stamp(micros: int, mono: float) -> Stamp:
+    return Stamp(_EPOCH + timedelta(microseconds=micros), mono)
+
+
+@dataclass(frozen=True, slots=True)
+class Table(Generic[R]):
+    """One kind of record. `columns` are texts and come after `wall` and `mono`."""
+
+    name: str
+    columns: tuple[str, ...]
+    pack: Callable[[R], tuple[Cell, ...]]
+    unpack: Callable[[Stamp, tuple[str, ...]], R]
+
+    @property
+    def _names(self) -> str:
+        return ", ".join(f'"{column}"' for column in self.columns)  # BY is a word of SQL
+
+    @property
+    def schema(self) -> str:
+        columns = ", ".join(f'"{column}" TEXT NOT NULL' for column in self.columns)
+        return (
+            f"CREATE TABLE IF NOT EXISTS {self.name}"
+            f" (id INTEGER PRIMARY KEY, wall INTEGER NOT NULL, mono REAL NOT NULL, {columns}) STRICT;"
+            f"CREATE INDEX IF NOT EXISTS {self.name}_wall ON {self.name} (wall);"
+        )
+
+    def statement(self, record: R, at: Stamp) -> tuple[str, tuple[Cell, ...]]:
+        marks = ", ".join("?" * (2 + len(self.columns)))
+        insert = f"INSERT INTO {self.name} (wall, mono, {self._names}) VALUES ({marks})"  # noqa: S608
+        return insert, (micros(at.wall), at.mono, *self.pack(record))
+
+    def select(self, where: str) -> str:
+        """`where` is ours, never a person's text; its values are bound."""
+        return (
+            f"SELECT wall, mono, {self._names} FROM {self.name}"  # noqa: S608
+            f" WHERE {where} ORDER BY wall DESC, id DESC LIMIT ?"
+        )
+
+
+def _kind(text: str) -> PermitKind | None:
+    return PermitKind(text) if text else None
+
+
+def _params(text: str) -> dict[str, Value]:
+    params: dict[str, Value] = json.loads(text)
+    return params
+
+
+def _unpack_decision(at: Stamp, row: tuple[str, ...]) -> Decision:
+    lane, card, verdict, why, direction, kind, by, note = row
+    return Decision(lane, card, Verdict(verdict), Why(why), at, Direction(direction), _kind(kind), by, note)
+
+
+def _unpack_alarm(at: Stamp, row: tuple[str, ...]) -> AlarmChange:
+    id_, code, severity, before, after, subject, params, by, acknowledged_by, wall_text, mono_text = row
+    raised = stamp(int(wall_text), float(mono_text))
+    alarm = Alarm(
+        id_, code, Severity(severity), AlarmState(after), raised, subject, _params(params), acknowledged_by
+    )
+    return AlarmChange(alarm, AlarmState(before), at, by)
+
+
+def _pack_alarm(change: AlarmChange) -> tuple[Cell, ...]:
+    alarm = change.alarm
+    return (
+        *(alarm.id, alarm.code, alarm.severity, change.before, alarm.state, alarm.subject),
+        *(json.dumps(dict(alarm.params), ensure_ascii=False), change.by, alarm.by),
+        *(str(micros(alarm.raised.wall)), repr(alarm.raised.mono)),
+    )
+
+
+def _unpack_fire(at: Stamp, row: tuple[str, ...]) -> FireChange:
+    before, after, panel, zone, by = row
+    return FireChange(FireStage(before), FireStage(after), at, panel, zone, by)
+
+
+DECISIONS: Table[Decision] = Table(
+    "decisions",
+    ("lane", "card", "verdict", "why", "direction", "kind", "by", "note"),
+    lambda it: (it.lane, it.card, it.verdict, it.why, it.direction, it.kind or "", it.by, it.note),
+    _unpack_decision,
+)
+PASSAGES: Table[Passage] = Table(
+    "passages",
+    ("lane", "card", "direction", "kind"),
+    lambda it: (it.lane, it.card, it.direction, it.kind or ""),
+    lambda at, row: Passage(row[0], row[1], Direction(row[2]), at, _kind(row[3])),
+)
+ALARMS: Table[AlarmChange] = Table(
+    "alarms",
+    (
+        *("alarm", "code", "severity", "before", "after", "subject", "params", "by", "acknowledged_by"),
+        *("raised_wall", "raised_mono"),
+    ),
+    _pack_alarm,
+    _unpack_alarm,
+)
+FIRES: Table[FireChange] = Table(
+    "fires",
+    ("before", "after", "panel", "zone", "by"),
+    lambda it: (it.before, it.after, it.panel, it.zone, it.by),
+    _unpack_fire,
+)
+OPERATORS: Table[Operator] = Table(
+    "operators",
+    ("action", "target", "by", "reason"),
+    lambda it: (it.action, it.target, it.by, it.reason),
+    lambda at, row: Operator(Action(row[0]), row[1], row[2], at, row[3]),
+)
+
+SCHEMA = "".join(table.schema for table in (DECISIONS, PASSAGES, ALARMS, FIRES, OPERATORS))
+
+
+def statement(
+    record: Decision | Passage | AlarmChange | FireChange | Operator,
+) -> tuple[str, tuple[Cell, ...]]:
+    """How the record is stored: SQL and its values."""
+    match record:
+        case Decision():
+            return DECISIONS.statement(record, record.at)
+        case Passage():
+            return PASSAGES.statement(record, record.at)
+        case AlarmChange():
+            return ALARMS.statement(record, record.at)
+        case FireChange():
+            return FIRES.statement(record, record.at)
+        case Operator():
+            return OPERATORS.statement(record, record.at)

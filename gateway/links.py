@@ -70,8 +70,9 @@ class Link:
             await asyncio.gather(self._keeper, return_exceptions=True)
         if self._wire:
             wire, self._wire = self._wire, None
-            wire.abort()
             self._went(Reason.LINK_DOWN)
+            wire.abort()
+            await wire.closed.wait()
 
     def send(self, data: bytes) -> None:
         """Writes now or drops: a driver asks again, a stale command must not wait on a dead wire."""

@@ -1,0 +1,220 @@
+"""Links over real pseudo-terminals and real sockets."""
+
+import asyncio
+import os
+import socket
+import tty
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from sitewarden.drivers.plan import LinkPlan, Parity, Port, ReaderPlan, SerialPort, TcpPort
+from sitewarden.gateway.links import UNSENT_MOST, Link, Pause
+from sitewarden.rules.model import Reason
+
+
+class Ear:
+    """A host that writes down what it hears and can be waited for."""
+
+    def __init__(self) -> None:
+        self.heard: list[tuple[str, object]] = []
+        self._news = asyncio.Condition()
+        self._tell: set[asyncio.Task[None]] = set()
+
+    def connected(self, link: str) -> None:
+        self._note("up", link)
+
+    def received(self, link: str, data: bytes) -> None:
+        self._note("data", data)
+
+    def lost(self, link: str, reason: Reason) -> None:
+        self._note("lost", reason)
+
+    def count(self, what: str) -> int:
+        return sum(kind == what for kind, _ in self.heard)
+
+    def data(self) -> bytes:
+        return b"".join(said for kind, said in self.heard if isinstance(said, bytes))
+
+    async def until(self, true: Callable[[], bool], within: float = 5.0) -> None:
+        async with asyncio.timeout(within), self._news:
+            await self._news.wait_for(true)
+
+    def _note(self, kind: str, what: object) -> None:
+        self.heard.append((kind, what))
+        task = asyncio.ensure_future(self._notify())
+        self._tell.add(task)
+        task.add_done_callback(self._tell.discard)
+
+    async def _notify(self) -> None:
+        async with self._news:
+            self._news.notify_all()
+
+
+class Pty:
+    """A pseudo-terminal behind a stable name, as udev gives an adapter under /dev/serial/by-id."""
+
+    def __init__(self, name: Path) -> None:
+        self.name = name
+        self.plug()
+
+    def plug(self) -> None:
+        self.master, self._slave = os.openpty()
+        tty.setraw(self.master)
+        tty.setraw(self._slave)
+        self.name.symlink_to(os.ttyname(self._slave))
+
+    def unplug(self) -> None:
+        self.name.unlink()
+        os.close(self._slave)
+        os.close(self.master)
+
+
+def link_to(port: Port, ear: Ear) -> Link:
+    return Link(LinkPlan("wire", port, ReaderPlan("reader")), ear)
+
+
+async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    while data := await reader.read(100):
+        writer.write(data[::-1])
+    writer.close()
+
+
+@pytest.mark.parametrize("parity", list(Parity))
+def test_bytes_go_both_ways_over_a_serial_line(tmp_path: Path, parity: Parity) -> None:
+    async def scene() -> None:
+        pty, ear = Pty(tmp_path / "port"), Ear()
+        link = link_to(SerialPort(str(pty.name), 9600, parity), ear)
+        link.start()
+        await ear.until(lambda: link.up)
+        os.write(pty.master, b"\x02card\x03")
+        await ear.until(lambda: ear.data() == b"\x02card\x03")
+        link.send(b"open")
+        assert os.read(pty.master, 10) == b"open"
+        assert (link.counters.bytes_in, link.counters.bytes_out) == (6, 4)
+        await link.stop()
+        assert ear.heard[-1] == ("lost", Reason.LINK_DOWN)
+        pty.unplug()
+
+    asyncio.run(scene())
+
+
+def test_an_adapter_that_was_unplugged_is_back_within_two_seconds_under_another_number(
+    tmp_path: Path,
+) -> None:
+    async def scene() -> None:
+        pty, ear = Pty(tmp_path / "by-id"), Ear()
+        link = link_to(SerialPort(str(pty.name)), ear)
+        link.start()
+        await ear.until(lambda: ear.count("up") == 1)
+        pty.unplug()
+        await ear.until(lambda: ear.count("lost") == 1)
+        await asyncio.sleep(0.6)  # long enough for an attempt that must fail
+        spare = os.openpty()  # takes the freed number, so that the adapter comes back under another
+        pty.plug()
+        await ear.until(lambda: ear.count("up") == 2, within=2.0)
+        os.write(pty.master, b"again")
+        await ear.until(lambda: ear.data() == b"again")
+        assert link.counters.refused >= 1
+        await link.stop()
+        pty.unplug()
+        for end in spare:
+            os.close(end)
+
+    asyncio.run(scene())
+
+
+def test_a_tcp_device_that_restarts_is_called_again() -> None:
+    async def scene() -> None:
+        ear = Ear()
+        device = await asyncio.start_server(answer, "127.0.0.1", 0)
+        port = device.sockets[0].getsockname()[1]
+        link = link_to(TcpPort("127.0.0.1", port), ear)
+        link.start()
+        await ear.until(lambda: link.up)
+        link.send(b"abc")
+        await ear.until(lambda: ear.data() == b"cba")
+        device.close()
+        link._wire.abort()  # the device is gone, connection and all
+        await ear.until(lambda: ear.count("lost") == 1)
+        link.send(b"nobody hears this")
+        assert link.counters.dropped_out == 17
+        device = await asyncio.start_server(answer, "127.0.0.1", port)
+        await ear.until(lambda: ear.count("up") == 2)
+        await link.stop()
+        device.close()
+        await device.wait_closed()
+
+    asyncio.run(scene())
+
+
+def test_a_device_that_calls_again_replaces_its_half_open_connection(unused_tcp_port: int) -> None:
+    async def scene() -> None:
+        ear = Ear()
+        link = link_to(TcpPort("127.0.0.1", unused_tcp_port, listen=True), ear)
+        link.start()
+        first = await _called(unused_tcp_port)
+        await ear.until(lambda: ear.count("up") == 1)
+        second = await _called(unused_tcp_port)
+        await ear.until(lambda: ear.count("up") == 2)
+        assert [kind for kind, _ in ear.heard] == ["up", "lost", "up"]
+        second[1].write(b"here I am")
+        await ear.until(lambda: ear.data() == b"here I am")
+        link.send(b"hello")
+        assert await second[0].read(5) == b"hello"
+        await link.stop()
+        for _, writer in (first, second):
+            writer.close()
+
+    asyncio.run(scene())
+
+
+async def _called(port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    async with asyncio.timeout(5):
+        while True:
+            try:
+                return await asyncio.open_connection("127.0.0.1", port)
+            except ConnectionRefusedError:
+                await asyncio.sleep(0.02)
+
+
+def test_a_wire_that_takes_nothing_is_not_filled_without_bound() -> None:
+    over = asyncio.Event()
+
+    async def deaf(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await over.wait()
+        writer.close()
+
+    async def scene() -> None:
+        ear = Ear()
+        device = await asyncio.start_server(deaf, "127.0.0.1", 0, limit=1)
+        link = link_to(TcpPort("127.0.0.1", device.sockets[0].getsockname()[1]), ear)
+        link.start()
+        await ear.until(lambda: link.up)
+        for _ in range(5000):
+            link.send(bytes(4096))
+        assert link.counters.dropped_out > 0
+        assert link._wire._transport.get_write_buffer_size() <= UNSENT_MOST
+        await link.stop()
+        over.set()
+        device.close()
+        await device.wait_closed()
+
+    asyncio.run(scene())
+
+
+def test_a_device_that_stays_away_is_asked_ever_more_seldom_but_at_least_every_five_seconds() -> None:
+    pause = Pause(TcpPort("127.0.0.1", 502))
+    lengths = [pause.next() for _ in range(8)]
+    assert 0.35 <= lengths[0] <= 0.5
+    assert all(3.5 <= length <= 5.0 for length in lengths[4:])
+    pause.reset()
+    assert pause.next() <= 0.5
+
+
+@pytest.fixture
+def unused_tcp_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])

@@ -1,0 +1,148 @@
+"""Checks plain values against a shape, and says what is wrong in the words of the file.
+
+Everything is checked in one go: what is wrong is noted and taken out, and what is left goes on to the
+checks of what refers to what.
+"""
+
+import copy
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache
+from typing import TypeVar, cast
+
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+
+from sitewarden.config.document import Document, Key, Loc, Plain
+from sitewarden.config.errors import did_you_mean, one_of
+from sitewarden.config.types import Shape
+
+S = TypeVar("S", bound=Shape)
+Schema = Mapping[str, object]
+
+EXPECTED: Mapping[str, str] = {
+    "string_type": "a text",
+    "string_unicode": "a text of valid characters",
+    "int_type": "a whole number",
+    "int_parsing_size": "a smaller number",
+    "float_type": "a number",
+    "finite_number": "a finite number",
+    "bool_type": "true or false",
+    "list_type": "a list",
+    "dict_type": "a mapping",
+    "model_type": "a mapping",
+    "model_attributes_type": "a mapping",
+    "string_too_short": "a text that is not empty",
+    "greater_than": "more than {gt:g}",
+    "greater_than_equal": "at least {ge:g}",
+    "less_than_equal": "at most {le:g}",
+    "enum": "{expected}",
+    "literal_error": "{expected}",
+    "union_tag_not_found": "a mapping with the key {discriminator}",
+    "union_tag_invalid": "{discriminator} to be one of {expected_tags}",
+    "value_error": "{error}",
+}
+"""What is expected, by pydantic's type of error, from its own parameters."""
+
+
+def shaped(document: Document, shape: type[S], cut: Callable[[Loc], Loc], standin: Plain = None) -> S | None:
+    """The document as a shape, without what is wrong: that is noted in the document.
+
+    `cut` says how much of the way to a mistake must go with it; `standin` holds what stands in for
+    required values that went. None if nothing can be saved.
+    """
+    plain = copy.deepcopy(document.plain)
+    noted: set[tuple[Loc, str]] = set()
+    while True:
+        try:
+            return shape.model_validate(plain)
+        except ValidationError as error:
+            mistakes = error.errors(include_url=False, include_input=False)
+        removed = False
+        for mistake in mistakes:
+            loc, place = _place(shape, mistake["loc"], mistake["type"])
+            if (loc, mistake["type"]) not in noted:
+                noted.add((loc, mistake["type"]))
+                _note(document, loc, place, mistake)
+            removed |= _remove(plain, cut(loc), standin)
+        if not removed:
+            return None
+
+
+def _remove(plain: Plain, loc: Loc, standin: Plain) -> bool:
+    """Takes a value out of the mappings it is in, or puts its stand-in there."""
+    for key in loc[:-1]:
+        plain = plain.get(key) if isinstance(plain, dict) else None
+        standin = standin.get(key) if isinstance(standin, dict) else None
+    if not loc or not isinstance(plain, dict):
+        return False
+    before = plain.pop(loc[-1], None)
+    if isinstance(standin, dict) and loc[-1] in standin:
+        plain[loc[-1]] = standin[loc[-1]]
+        return before != standin[loc[-1]]
+    return True
+
+
+def _note(document: Document, loc: Loc, place: Schema, mistake: ErrorDetails) -> None:
+    key = loc[-1] if loc else ""
+    match mistake["type"]:
+        case "extra_forbidden":
+            known = list(_part(place, "properties"))
+            hint = did_you_mean(key, known)
+            document.wrong(loc, one_of(known), hint, f"the unknown key {key!r}", at_key=True)
+        case "missing":
+            about = _part(_part(place, "properties"), str(key))
+            document.wrong(loc, str(about.get("description", "a value")))
+        case "string_pattern_mismatch":
+            in_key = mistake["loc"][-1] == "[key]"
+            document.wrong(loc, str(place.get("description", "another form")), at_key=in_key)
+        case kind:
+            document.wrong(loc, EXPECTED.get(kind, mistake["msg"]).format_map(mistake.get("ctx", {})))
+
+
+def _place(shape: type[Shape], way: Sequence[Key], kind: str) -> tuple[Loc, Schema]:
+    """pydantic's way to a mistake as the document's, and the schema of what is there (of the mapping
+    that is around it, when a key is unknown or missing)."""
+    root = schema_of(shape)
+    around, here, loc = root, root, list[Key]()
+    for key in way:
+        around = _resolve(root, here)
+        tags = _part(_part(around, "discriminator"), "mapping")
+        if key in tags:  # pydantic names the kind of a union, the document does not
+            here = {"$ref": tags[str(key)]}
+        elif key == "[key]":
+            here = _part(around, "propertyNames")
+        else:
+            here = _below(around, key)
+            loc.append(key)
+    return tuple(loc), around if kind in {"missing", "extra_forbidden"} else _resolve(root, here)
+
+
+@cache
+def schema_of(shape: type[Shape]) -> Schema:
+    return shape.model_json_schema()
+
+
+def _resolve(root: Schema, here: Schema) -> Schema:
+    while True:
+        match here:
+            case {"$ref": str(ref)}:
+                here = _part(_part(root, "$defs"), ref.rpartition("/")[2])
+            case {"anyOf": [first, *_]}:
+                here = first
+            case _:
+                return here
+
+
+def _below(here: Schema, key: Key) -> Schema:
+    match here:
+        case {"properties": {**properties}} if key in properties:
+            return cast(Schema, properties[key])
+        case {"patternProperties": {**patterns}}:
+            return cast(Schema, next(iter(patterns.values())))
+        case {"additionalProperties": {**entry}} | {"items": {**entry}}:
+            return entry
+    return {}
+
+
+def _part(here: Schema, key: str) -> Schema:
+    return cast(Schema, here.get(key, {}))

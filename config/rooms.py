@@ -1,0 +1,185 @@
+"""Parking, fire and alarms to the plan of the core, every reference checked."""
+
+from collections.abc import Mapping
+from itertools import pairwise
+from zoneinfo import ZoneInfo, available_timezones
+
+from sitewarden.config.document import Document, Loc
+from sitewarden.config.errors import did_you_mean, one_of
+from sitewarden.config.shape import AlarmShape, BarrierShape, FireShape, SiteFile
+from sitewarden.config.wires import Wires
+from sitewarden.drivers.modbus.points import Kind, Point
+from sitewarden.rules.model import FireKind, Value
+from sitewarden.rules.plan import Band, Barrier, Condition, FireInput, Lane, Parking, SitePlan, Stale, Test
+
+KINDS: Mapping[str, FireKind] = {"normal": FireKind.NORMAL, "fire": FireKind.FIRE}  # every other: a fault
+TWO_STATES = frozenset({Kind.BOOL, Kind.BIT})
+NOT_A_NUMBER = TWO_STATES | {Kind.STRING, Kind.ENUM, Kind.BITS}
+
+
+def site_plan(document: Document, file: SiteFile, wires: Wires) -> SitePlan:
+    """Every mistake is noted in the document."""
+    return SitePlan(
+        id=file.site.id,
+        tz=_zone(document, file.site.timezone),
+        parking=_parking(document, file, wires),
+        fire=tuple(_fire(document, name, fire, wires) for name, fire in file.fire.items()),
+        conditions=tuple(_condition(document, name, alarm, wires) for name, alarm in file.alarms.items()),
+        stale=tuple(_stale(file, wires)),
+        link_alarm_after=file.offline_after,
+    )
+
+
+def _zone(document: Document, name: str) -> ZoneInfo:
+    if name in (zones := available_timezones()):
+        return ZoneInfo(name)
+    document.wrong(("site", "timezone"), "a time zone such as 'Asia/Shanghai'", did_you_mean(name, zones))
+    return ZoneInfo("UTC")
+
+
+def _parking(document: Document, file: SiteFile, wires: Wires) -> Parking:
+    lanes = []
+    readers: dict[str, str] = {}
+    for name, lane in file.parking.lanes.items():
+        loc = ("parking", "lanes", name)
+        wires.reader(lane.reader, (*loc, "reader"))
+        if (first := readers.setdefault(lane.reader, name)) != name:
+            document.wrong((*loc, "reader"), f"a reader of its own: {first} has this one")
+        barrier = _barrier(document, lane.barrier, (*loc, "barrier"), wires)
+        lanes.append(
+            Lane(
+                name, lane.direction, lane.reader, barrier, lane.anti_passback, lane.grant_lapses, lane.repeat
+            )
+        )
+    _wired_once(document, lanes)
+    return Parking(tuple(lanes), file.parking.places, frozenset(file.parking.private_spaces))
+
+
+def _barrier(document: Document, shape: BarrierShape, loc: Loc, wires: Wires) -> Barrier:
+    def full(name: str) -> str:
+        return name if "." in name or not name else f"{shape.device}.{name}"
+
+    for key in ("open", "close"):
+        if name := getattr(shape, key):
+            point = wires.point(f"{shape.device}.{name}", (*loc, key))
+            if point and not (point.writable and point.kind in TWO_STATES):
+                document.wrong((*loc, key), f"an output: {point.name} of {shape.device} cannot be switched")
+    for key in ("loop_under", "loop_before", "opened", "closed"):
+        if name := getattr(shape, key):
+            _two_states(document, wires.point(full(name), (*loc, key)), (*loc, key))
+    return Barrier(
+        device=shape.device,
+        open=shape.open,
+        loop_under=full(shape.loop_under),
+        loop_before=full(shape.loop_before),
+        opened=full(shape.opened),
+        closed=full(shape.closed),
+        close=shape.close,
+        pulse=shape.pulse,
+        opens_within=shape.opens_within,
+    )
+
+
+def _two_states(document: Document, point: Point | None, loc: Loc) -> None:
+    if point and point.kind not in TWO_STATES:
+        document.wrong(loc, f"an input that is on or off: {point.name} is {point.kind}")
+
+
+def _wired_once(document: Document, lanes: list[Lane]) -> None:
+    """Two lanes may share a limit switch or a loop by mistake only."""
+    taken: dict[str, str] = {}
+    for lane in lanes:
+        barrier = lane.barrier
+        wired = {
+            "open": f"{barrier.device}.{barrier.open}",
+            "close": barrier.close and f"{barrier.device}.{barrier.close}",
+            "loop_under": barrier.loop_under,
+            "loop_before": barrier.loop_before,
+            "opened": barrier.opened,
+            "closed": barrier.closed,
+        }
+        for key, point in wired.items():
+            place = f"{key} of {lane.id}"
+            if point and (first := taken.setdefault(point, place)) != place:
+                loc = ("parking", "lanes", lane.id, "barrier", key)
+                document.wrong(loc, f"a point of its own: it is {first} already")
+
+
+def _fire(document: Document, name: str, shape: FireShape, wires: Wires) -> FireInput:
+    loc = ("fire", name)
+    point = wires.point(shape.point, (*loc, "point"))
+    if point and point.kind in NOT_A_NUMBER - TWO_STATES:
+        document.wrong(
+            (*loc, "point"), f"a point that is a number, or on or off: {point.name} is {point.kind}"
+        )
+    spans = {key: span for key in type(shape.bands).model_fields if (span := getattr(shape.bands, key))}
+    bands = {
+        key: Band(low, high, KINDS.get(key, FireKind.FAULT), shape.zone, "" if key in KINDS else key)
+        for key, (low, high) in spans.items()
+    }
+    for (_, below), (key, above) in pairwise(sorted(bands.items(), key=lambda item: item[1].low)):
+        if above.low < below.high:
+            document.wrong((*loc, "bands", key), f"bands apart from each other: one ends at {below.high:g}")
+    return FireInput(name, shape.point, tuple(bands.values()), shape.debounce)
+
+
+def _condition(document: Document, name: str, shape: AlarmShape, wires: Wires) -> Condition:
+    loc = ("alarms", name)
+    point = wires.point(shape.point, (*loc, "point"))
+    limits = {Test.ABOVE: shape.above, Test.BELOW: shape.below, Test.IS: shape.is_}
+    given = {test: limit for test, limit in limits.items() if limit is not None}
+    test, limit = next(iter(given.items()), (Test.IS, False))
+    if len(given) != 1:
+        document.wrong(loc, "exactly one of 'above', 'below' and 'is'", at_key=True)
+    elif test is Test.IS:
+        limit = _is(document, point, limit, (*loc, "is"))
+        if "hysteresis" in shape.model_fields_set:
+            document.wrong((*loc, "hysteresis"), "hysteresis only with 'above' or 'below'", at_key=True)
+    elif point and point.kind in NOT_A_NUMBER:
+        document.wrong(
+            (*loc, str(test)), f"'is', for {point.name} is {point.kind} and no quantity", at_key=True
+        )
+    return Condition(
+        id=name,
+        point=shape.point,
+        test=test,
+        limit=limit,
+        severity=shape.severity,
+        hysteresis=shape.hysteresis,
+        on_delay=shape.on_delay,
+        off_delay=shape.off_delay,
+        latch=shape.latch,
+        text=shape.text or {},
+    )
+
+
+def _is(document: Document, point: Point | None, limit: Value, loc: Loc) -> Value:
+    """The value as the point will read it: an enumeration's word becomes its number."""
+    match point:
+        case None:
+            return limit
+        case Point(kind=Kind.BOOL | Kind.BIT):
+            right, expected = isinstance(limit, bool), "true or false"
+        case Point(kind=Kind.STRING):
+            right, expected = isinstance(limit, str), "a text"
+        case Point(kind=Kind.ENUM, names=names):
+            by_word = {word: number for number, word in names.items()}
+            if isinstance(limit, str) and limit in by_word:
+                return by_word[limit]
+            right, expected = type(limit) is int, one_of(by_word) if by_word else "a whole number"
+            if not right:
+                document.wrong(loc, expected, did_you_mean(limit, by_word))
+                return limit
+        case _:
+            right, expected = isinstance(limit, (int, float)) and not isinstance(limit, bool), "a number"
+    if not right:
+        document.wrong(loc, expected)
+    return limit
+
+
+def _stale(file: SiteFile, wires: Wires) -> list[Stale]:
+    rules = []
+    for point, shape in file.stale.items():
+        wires.point(point, ("stale", point))
+        rules.append(Stale(point, shape.after, shape.severity))
+    return rules

@@ -1,0 +1,172 @@
+"""The configuration file as it is written: sections, keys, ranges. What refers to what is checked later."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from sitewarden.config.types import (
+    NO_SECRET,
+    Duration,
+    Endpoint,
+    Name,
+    Pause,
+    Secret,
+    Shape,
+    Span,
+    Text,
+    Word,
+)
+from sitewarden.config.sinks import InfluxVersion
+from sitewarden.drivers.plan import Framing, Parity
+from sitewarden.rules.model import Direction, Severity
+from sitewarden.rules.plan import AntiPassback
+
+BY_WORD = Field(strict=False)  # an enumeration, written as its word
+
+
+class SiteShape(Shape):
+    id: Name
+    name: Text | None = None
+    timezone: str = Field(description="a time zone such as 'Asia/Shanghai'")
+    language: Literal["zh", "en"] = "zh"
+
+
+class HttpShape(Shape):
+    host: str = "127.0.0.1"
+    port: int = Field(default=8080, ge=1, le=65535)
+
+
+class LinkShape(Shape):
+    """A wire: one of `serial`, `tcp` (we connect) and `listen` (the device connects)."""
+
+    serial: str | None = None
+    tcp: Endpoint | None = None
+    listen: Endpoint | None = None
+    baud: int = Field(default=9600, ge=300, le=4_000_000)
+    parity: Annotated[Parity, BY_WORD] = Parity.NONE
+    stop_bits: int = Field(default=1, ge=1, le=2)
+    rs485: bool = False
+    framing: Annotated[Framing | None, BY_WORD] = None
+
+
+class DeviceShape(Shape):
+    """What stands on a link: a card reader alone (`driver`) or a Modbus unit (`unit` and `profile`)."""
+
+    link: str = Field(description="the name of a link")
+    driver: str | None = None
+    profile: str | None = None
+    unit: int | None = Field(default=None, ge=0, le=255)
+    scan: dict[str, Pause] = {}
+    timeout: Pause = 0.3
+    retries: int = Field(default=1, ge=0, le=10)
+    heartbeat: Pause = 60.0
+    title: Text | None = None
+
+
+class BarrierShape(Shape):
+    """Outputs are points of `device`; so are inputs, unless written in full ("io-2.in1")."""
+
+    device: str = Field(description="the device that moves the barrier")
+    open: str = Field(description="an output such as 'out1'")
+    loop_under: str = Field(description="the input of the loop under the arm")
+    loop_before: str = ""
+    opened: str = ""
+    closed: str = ""
+    close: str = ""
+    pulse: Pause = 0.5
+    opens_within: Pause = 6.0
+
+
+class LaneShape(Shape):
+    direction: Annotated[Direction, BY_WORD] = Field(description="'in' or 'out'")
+    reader: str = Field(description="the name of a card reader")
+    barrier: BarrierShape = Field(description="the barrier's outputs and inputs")
+    anti_passback: Annotated[AntiPassback, BY_WORD] = AntiPassback.HARD
+    grant_lapses: Pause = 60.0
+    repeat: Duration = 3.0
+    title: Text | None = None
+
+
+class ParkingShape(Shape):
+    places: int = Field(default=0, ge=0)
+    private_spaces: list[Name] = []
+    lanes: dict[Name, LaneShape] = {}
+
+
+class Bands(Shape):
+    """What each interval [low, high) of a supervised line means; a bool point reads as 0 or 1."""
+
+    normal: Span = Field(description="[low, high]")
+    fire: Span = Field(description="[low, high]")
+    short: Span | None = None
+    open: Span | None = None
+
+
+class FireShape(Shape):
+    point: str = Field(description="a point such as 'io-fire.line1'")
+    bands: Bands = Field(description="the bands 'normal' and 'fire'")
+    debounce: Duration = 0.2
+    zone: str = ""
+    title: Text | None = None
+
+
+class AlarmShape(Shape):
+    """One of `above`, `below` and `is`."""
+
+    point: str = Field(description="a point such as 'tank-1.level'")
+    above: float | None = None
+    below: float | None = None
+    is_: Word | None = Field(default=None, alias="is")
+    severity: Annotated[Severity, BY_WORD] = Field(description="a severity")
+    hysteresis: float = Field(default=0.0, ge=0)
+    on_delay: Duration = 0.0
+    off_delay: Duration = 0.0
+    latch: bool = False
+    text: Text | None = None
+
+
+class StaleShape(Shape):
+    after: Pause = Field(description="a duration such as '30s'")
+    severity: Annotated[Severity, BY_WORD] = Severity.MEDIUM
+
+
+class InfluxShape(Shape):
+    type: Literal["influxdb"]
+    version: Annotated[InfluxVersion, BY_WORD] = InfluxVersion.V2
+    url: str = Field(pattern=r"^https?://[^\s/]+", description="a URL such as 'http://127.0.0.1:8086'")
+    org: str = ""
+    bucket: str = Field(min_length=1, description="a bucket; with version v1 a database")
+    token: Secret = NO_SECRET
+    batch: int = Field(default=5000, ge=1, le=100_000)
+    gzip: bool = False
+    timeout: Pause = 10.0
+
+
+class MqttShape(Shape):
+    type: Literal["mqtt"]
+    host: str = Field(min_length=1, description="a host name")
+    port: int = Field(default=1883, ge=1, le=65535)
+    username: str = ""
+    password: Secret = NO_SECRET
+    prefix: str = Field(default="sitewarden", pattern=r"^[^\s#+]+$")
+    tls: bool = False
+
+
+SinkShape = Annotated[InfluxShape | MqttShape, Field(discriminator="type")]
+
+
+class SiteFile(Shape):
+    """The whole file."""
+
+    site: SiteShape = Field(description="the site's id and time zone")
+    data: str = "data"
+    commit_limit: Pause = 0.150
+    offline_after: Duration = 10.0
+    http: HttpShape = HttpShape()
+    links: dict[Name, LinkShape] = {}
+    devices: dict[Name, DeviceShape] = {}
+    parking: ParkingShape = ParkingShape()
+    fire: dict[Name, FireShape] = {}
+    alarms: dict[Name, AlarmShape] = {}
+    stale: dict[str, StaleShape] = {}
+    sinks: dict[Name, SinkShape] = {}

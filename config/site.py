@@ -1,0 +1,144 @@
+"""A site as one immutable value, from one YAML file. `load` is the door of this folder."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from sitewarden.config.document import Document, Loc, Plain, read
+from sitewarden.config.errors import ConfigError, ConfigErrors
+from sitewarden.config.explain import schema_of, shaped
+from sitewarden.config.rooms import site_plan
+from sitewarden.config.shape import InfluxShape, MqttShape, SiteFile
+from sitewarden.config.sinks import InfluxPlan, MqttPlan, SinkPlan
+from sitewarden.config.types import Hidden
+from sitewarden.config.wires import wires
+from sitewarden.drivers.plan import LinkPlan
+from sitewarden.rules.plan import SitePlan
+
+__all__ = ["ConfigError", "ConfigErrors", "HttpPlan", "Site", "load", "schema"]
+
+NAMED = frozenset({"links", "devices", "fire", "alarms", "stale", "sinks"})
+STANDIN: Plain = {"site": {"id": "site", "timezone": "UTC"}}
+"""Goes on in the place of a wrong `site` section, so that the rest of the file is checked too."""
+
+
+@dataclass(frozen=True, slots=True)
+class HttpPlan:
+    host: str = "127.0.0.1"
+    port: int = 8080
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    id: str
+    name: Mapping[str, str]  # language -> the site's name
+    language: str  # "zh" or "en": what a person sees who has not chosen
+    plan: SitePlan
+    links: tuple[LinkPlan, ...]
+    sinks: tuple[SinkPlan, ...]
+    http: HttpPlan
+    titles: Mapping[str, Mapping[str, str]]  # device, lane or panel -> language -> what it is called
+    commit_limit: float  # s a granted passage waits for its record
+    data: Path  # the folder of the journal, the spool and the trend
+    source: Path  # the file that all of this came from
+
+
+def load(path: Path, environment: Mapping[str, str] = os.environ) -> Site:
+    """Reads and checks the file and the profiles it names; raises ConfigErrors with every mistake."""
+    document = read(path)
+    file = shaped(document, SiteFile, _cut, STANDIN)
+    if file is None:
+        raise ConfigErrors(document.errors)
+    folder = path.absolute().parent
+    made = wires(document, file, folder)
+    plan = site_plan(document, file, made)
+    secrets = _Secrets(document, folder, environment)
+    sinks = tuple(_sink(name, sink, secrets) for name, sink in file.sinks.items())
+    titles = _titles(document, file)
+    if document.errors:
+        raise ConfigErrors(document.errors)
+    return Site(
+        id=file.site.id,
+        name=file.site.name or {file.site.language: file.site.id},
+        language=file.site.language,
+        plan=plan,
+        links=made.links,
+        sinks=sinks,
+        http=HttpPlan(file.http.host, file.http.port),
+        titles=titles,
+        commit_limit=file.commit_limit,
+        data=folder / file.data,
+        source=path.absolute(),
+    )
+
+
+def schema() -> Mapping[str, object]:
+    """The JSON Schema of the file, for editors."""
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema_of(SiteFile)}
+
+
+def _cut(loc: Loc) -> Loc:
+    """A wrong link goes, the other links stay; a wrong lane goes, the parking stays."""
+    if loc[:2] == ("parking", "lanes"):
+        return loc[:3]
+    return loc[:2] if loc and (loc[0] in NAMED or loc[0] == "parking") else loc[:1]
+
+
+def _titles(document: Document, file: SiteFile) -> Mapping[str, Mapping[str, str]]:
+    """What things are called; alarms and topics need one name to mean one thing."""
+    places: dict[str, Loc] = {}
+    for section in (("devices",), ("parking", "lanes"), ("fire",)):
+        for name in document.names(*section):
+            if (first := places.setdefault(name, section)) != section:
+                document.wrong(
+                    (*section, name), f"a name of its own: it stands in {first[-1]} too", at_key=True
+                )
+    things = [*file.devices.items(), *file.parking.lanes.items(), *file.fire.items()]
+    return {name: thing.title for name, thing in things if thing.title}
+
+
+@dataclass(frozen=True, slots=True)
+class _Secrets:
+    document: Document
+    folder: Path
+    environment: Mapping[str, str]
+
+    def reveal(self, secret: Hidden, *loc: str) -> str:
+        """The secret itself; what keeps it from us is noted."""
+        if len(secret.model_fields_set) > 1:
+            self.document.wrong(loc, "only one of 'env' and 'file'")
+        if secret.env:
+            if secret.env not in self.environment:
+                self.document.wrong((*loc, "env"), f"the environment variable {secret.env} to be set")
+            return self.environment.get(secret.env, "")
+        if secret.file:
+            try:
+                return (self.folder / secret.file).read_text(encoding="utf-8").strip()
+            except (OSError, ValueError):
+                self.document.wrong((*loc, "file"), "a file that can be read")
+        return secret.plain
+
+
+def _sink(name: str, shape: InfluxShape | MqttShape, secrets: _Secrets) -> SinkPlan:
+    if isinstance(shape, InfluxShape):
+        return InfluxPlan(
+            name,
+            shape.url,
+            version=shape.version,
+            bucket=shape.bucket,
+            org=shape.org,
+            token=secrets.reveal(shape.token, "sinks", name, "token"),
+            batch=shape.batch,
+            gzip=shape.gzip,
+            timeout=shape.timeout,
+        )
+    return MqttPlan(
+        name,
+        shape.host,
+        port=shape.port,
+        username=shape.username,
+        password=secrets.reveal(shape.password, "sinks", name, "password"),
+        prefix=shape.prefix,
+        tls=shape.tls,
+    )

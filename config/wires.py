@@ -1,0 +1,192 @@
+"""Links and devices to the plans of the wires, and what may refer to them."""
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from sitewarden.config.document import Document, Loc
+from sitewarden.config.errors import ConfigErrors, did_you_mean, one_of
+from sitewarden.config.profile import SHIPPED, available, load_profile
+from sitewarden.config.shape import DeviceShape, LinkShape, SiteFile
+from sitewarden.drivers.modbus.points import Point, Profile, Unit
+from sitewarden.drivers.plan import (
+    READERS,
+    BusPlan,
+    Framing,
+    LinkPlan,
+    Port,
+    ReaderPlan,
+    SerialPort,
+    TcpPort,
+)
+
+SCAN = {"fast": 0.2, "normal": 1.0, "slow": 10.0}  # s, unless a device says otherwise
+MODBUS_ONLY = frozenset({"unit", "scan", "timeout", "retries", "heartbeat"})
+
+
+@dataclass(slots=True)
+class Wires:
+    """The devices as they turned out. What went wrong with one is told once, at the device: whoever
+    refers to it is then not told again."""
+
+    document: Document
+    readers: dict[str, str] = field(default_factory=dict)  # device -> link
+    units: dict[str, Unit] = field(default_factory=dict)
+    links: tuple[LinkPlan, ...] = ()
+
+    def known(self) -> list[str]:
+        return self.document.names("devices")
+
+    def reader(self, name: str, loc: Loc) -> None:
+        """Notes it if the device is not a card reader."""
+        if self._device(name, loc) and name in self.units:
+            self.document.wrong(loc, "a card reader", did_you_mean(name, self.readers))
+
+    def point(self, full: str, loc: Loc) -> Point | None:
+        """The point that "device.point" names; None, and noted, if there is no such point."""
+        device, _, name = full.partition(".")
+        if not self._device(device, loc):
+            return None
+        unit = self.units.get(device)
+        points = {point.name: point for point in unit.profile.points} if unit else {}
+        if name in points:
+            return points[name]
+        if device in self.readers:
+            self.document.wrong(loc, f"a device with points: {device} is a card reader")
+        elif unit:
+            near = did_you_mean(full, [f"{device}.{point}" for point in points])
+            self.document.wrong(loc, f"a point of {device}: {one_of(points)}", near)
+        return None
+
+    def _device(self, name: str, loc: Loc) -> bool:
+        if name not in self.known():
+            self.document.wrong(loc, f"a device: {one_of(self.known())}", did_you_mean(name, self.known()))
+        return name in self.known()
+
+
+def wires(document: Document, file: SiteFile, folder: Path) -> Wires:
+    """Every mistake is noted in the document."""
+    made = Wires(document)
+    profiles = _profiles(document, file, [folder / "profiles", SHIPPED])
+    for name, device in file.devices.items():
+        loc = ("devices", name)
+        links = document.names("links")
+        if device.link not in links:
+            document.wrong((*loc, "link"), f"a link: {one_of(links)}", did_you_mean(device.link, links))
+        if (device.driver is None) == (device.profile is None):
+            document.wrong(loc, "either a driver (a card reader) or a profile (a Modbus unit)", at_key=True)
+        elif device.driver is not None:
+            if device.driver not in READERS:
+                document.wrong((*loc, "driver"), one_of(READERS), did_you_mean(device.driver, READERS))
+            for key in sorted(MODBUS_ONLY & device.model_fields_set):
+                document.wrong((*loc, key), "this key only beside a profile", at_key=True)
+            made.readers[name] = device.link
+        elif unit := _unit(document, file, name, profiles):
+            made.units[name] = unit
+    made.links = tuple(
+        plan for name, link in file.links.items() if (plan := _link(document, file, name, link, folder, made))
+    )
+    _apart(document, made.links)
+    return made
+
+
+def _profiles(document: Document, file: SiteFile, folders: Sequence[Path]) -> Mapping[str, Profile]:
+    """The profiles that devices ask for; the mistakes in their files are mistakes too."""
+    files = available(folders)
+    found: dict[str, Profile] = {}
+    for name, device in file.devices.items():
+        profile = device.profile
+        if profile is None or profile in found:
+            continue
+        if profile not in files:
+            loc = ("devices", name, "profile")
+            document.wrong(loc, f"a profile: {one_of(sorted(files))}", did_you_mean(profile, files))
+            continue
+        try:
+            found[profile] = load_profile(profile, folders)
+        except ConfigErrors as errors:
+            document.errors += errors.errors
+    return found
+
+
+def _unit(document: Document, file: SiteFile, name: str, profiles: Mapping[str, Profile]) -> Unit | None:
+    device, loc = file.devices[name], ("devices", name)
+    link = file.links.get(device.link)
+    if device.unit is None:
+        document.wrong((*loc, "unit"), "the unit id of the device on its bus")
+    elif link and link.serial and not 1 <= device.unit <= 247:
+        document.wrong((*loc, "unit"), "1 to 247 on a serial line")
+    if (profile := profiles.get(device.profile or "")) is None:
+        return None
+    scan = SCAN | device.scan
+    classes = {point.scan for point in profile.points}
+    for unknown in sorted(set(device.scan) - classes - set(SCAN)):
+        document.wrong(
+            (*loc, "scan", unknown), one_of(sorted(classes)), did_you_mean(unknown, classes), at_key=True
+        )
+    for missing in sorted(classes - set(scan)):
+        document.wrong(
+            (*loc, "scan"), f"an interval for the scan class {missing!r} of its profile", at_key=True
+        )
+    return Unit(name, device.unit or 0, profile, scan, device.timeout, device.retries, device.heartbeat)
+
+
+def _link(
+    document: Document, file: SiteFile, name: str, link: LinkShape, folder: Path, made: Wires
+) -> LinkPlan | None:
+    loc = ("links", name)
+    port = _port(document, loc, link, folder)
+    readers = [device for device, on in made.readers.items() if on == name]
+    units = [unit for unit in made.units.values() if file.devices[unit.device].link == name]
+    tenants = [
+        device for device in document.names("devices") if document.get("devices", device, "link") == name
+    ]
+    if not tenants:
+        document.wrong(loc, "at least one device on this link", found="none", at_key=True)
+    for reader in readers if len(tenants) > 1 else []:
+        others = ", ".join(sorted(set(tenants) - {reader}))
+        document.wrong(("devices", reader, "link"), f"a card reader alone on its link, without {others}")
+    _unit_ids(document, units)
+    if port is None or not tenants:
+        return None
+    if readers:
+        return LinkPlan(name, port, ReaderPlan(readers[0], file.devices[readers[0]].driver or ""))
+    framing = link.framing or (Framing.RTU if link.serial else Framing.TCP)
+    return LinkPlan(name, port, BusPlan(framing, tuple(units)))
+
+
+def _port(document: Document, loc: Loc, link: LinkShape, folder: Path) -> Port | None:
+    ends = [end for end in (link.serial, link.tcp, link.listen) if end is not None]
+    if len(ends) != 1:
+        document.wrong(loc, "exactly one of 'serial', 'tcp' and 'listen'", at_key=True)
+        return None
+    if link.serial is not None:
+        if link.framing is Framing.TCP:
+            document.wrong((*loc, "framing"), "'rtu' on a serial line")
+        if not link.serial:
+            document.wrong((*loc, "serial"), "the path of a serial port")
+        return SerialPort(str(folder / link.serial), link.baud, link.parity, link.stop_bits, link.rs485)
+    for key in sorted({"baud", "parity", "stop_bits", "rs485"} & link.model_fields_set):
+        document.wrong((*loc, key), "this key only on a serial line", at_key=True)
+    end = link.tcp or link.listen
+    return TcpPort(end.host, end.port, listen=link.listen is not None) if end else None
+
+
+def _unit_ids(document: Document, units: Sequence[Unit]) -> None:
+    taken: dict[int, str] = {}
+    for unit in units:
+        first = taken.setdefault(unit.unit_id, unit.device)
+        if first != unit.device and unit.unit_id:
+            document.wrong(("devices", unit.device, "unit"), f"a unit id of its own: {first} has this one")
+
+
+def _apart(document: Document, links: Sequence[LinkPlan]) -> None:
+    """No two links on one port, whatever names the port goes by."""
+    taken: dict[Port | str, str] = {}
+    for link in links:
+        serial = isinstance(link.port, SerialPort)
+        port = os.path.realpath(link.port.path) if isinstance(link.port, SerialPort) else link.port
+        if (first := taken.setdefault(port, link.name)) != link.name:
+            key = "serial" if serial else "listen" if link.port.listen else "tcp"
+            document.wrong(("links", link.name, key), f"a port of its own: {first} has this one")

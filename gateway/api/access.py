@@ -1,0 +1,150 @@
+"""Who may do what. Nothing but the health checks and the sign-in answers to strangers.
+
+`Gate` stands before every route and knows the caller; each route says with its caller's type (`Viewer`,
+`Opener` …) what that caller must be allowed.
+"""
+
+from collections.abc import Mapping
+from enum import StrEnum
+from http.cookies import CookieError, SimpleCookie
+from typing import Annotated
+from urllib.parse import urlsplit
+
+from fastapi import Depends, Request
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from sitewarden.gateway.api.house import House
+from sitewarden.gateway.api.problems import Problem, problem
+from sitewarden.gateway.tokens import Caller, Role
+from sitewarden.gateway.web.signin import sign_in
+from sitewarden.gateway.words import Words
+
+COOKIE = "sitewarden_session"
+LANGUAGE_COOKIE = "sitewarden_lang"
+OPEN = frozenset({"/livez", "/readyz", "/welcome", "/session"})
+POLICY = (
+    "default-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'none'; "
+    "form-action 'self'; frame-ancestors 'none'"
+)
+HEADERS = {
+    "content-security-policy": POLICY,
+    "x-content-type-options": "nosniff",
+    "referrer-policy": "same-origin",
+    "cache-control": "no-store",
+}
+SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+LOCAL = Caller("local", Role.ENGINEER)  # whoever the file system lets open the Unix socket
+
+
+class Permission(StrEnum):
+    READ = "read"  # the site, with cards and plates masked
+    PERSONAL = "personal"  # who drives: full card numbers, plates, holders
+    ACKNOWLEDGE = "acknowledge"
+    OPEN = "open"  # a barrier, by hand
+    RESET_FIRE = "reset_fire"
+    CARDS = "cards"  # issue, renew, block
+    CONFIGURE = "configure"  # reload, record, the demo's controls
+
+
+_LOOK = frozenset({Permission.READ})
+ALLOWED: Mapping[Role, frozenset[Permission]] = {
+    Role.VIEWER: _LOOK,
+    Role.GUARD: _LOOK | {Permission.PERSONAL, Permission.ACKNOWLEDGE, Permission.OPEN, Permission.RESET_FIRE},
+    Role.DESK: _LOOK | {Permission.PERSONAL, Permission.CARDS},
+    Role.ENGINEER: frozenset(Permission),
+}
+
+
+def may(caller: Caller, permission: Permission) -> bool:
+    return permission in ALLOWED[caller.role]
+
+
+class Needs:
+    """The dependency of a route: its caller, who has been found to have the permission."""
+
+    def __init__(self, permission: Permission) -> None:
+        self.permission = permission
+
+    def __call__(self, request: Request) -> Caller:
+        caller: Caller = request.state.caller
+        if not may(caller, self.permission):
+            raise Problem(403, "forbidden", f"the role {caller.role} may not {self.permission}")
+        return caller
+
+
+Viewer = Annotated[Caller, Depends(Needs(Permission.READ))]
+Acknowledger = Annotated[Caller, Depends(Needs(Permission.ACKNOWLEDGE))]
+Opener = Annotated[Caller, Depends(Needs(Permission.OPEN))]
+Resetter = Annotated[Caller, Depends(Needs(Permission.RESET_FIRE))]
+Clerk = Annotated[Caller, Depends(Needs(Permission.CARDS))]
+Configurer = Annotated[Caller, Depends(Needs(Permission.CONFIGURE))]
+
+
+class Gate:
+    """Lets a request through once it knows who is calling: a token, a session or the local socket."""
+
+    def __init__(self, app: ASGIApp, house: House) -> None:
+        self._app, self._house = app, house
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        send = _with_headers(send)
+        headers = Headers(scope=scope)
+        if scope["method"] not in SAFE and not same_origin(headers):
+            await problem(403, "cross_origin", "the form was sent by another site")(scope, receive, send)
+            return
+        if scope["path"] not in OPEN:
+            caller = self._caller(scope, headers)
+            if caller is None:
+                await self._stranger(headers)(scope, receive, send)
+                return
+            scope.setdefault("state", {})["caller"] = caller
+        await self._app(scope, receive, send)
+
+    def _caller(self, scope: Scope, headers: Headers) -> Caller | None:
+        if scope.get("sitewarden.local"):
+            return LOCAL
+        scheme, _, token = headers.get("authorization", "").partition(" ")
+        if scheme:
+            return self._house.tokens.bearer(token.strip()) if scheme.lower() == "bearer" else None
+        session = session_of(headers)
+        return self._house.tokens.session(session, self._house.now()) if session else None
+
+    def _stranger(self, headers: Headers) -> ASGIApp:
+        if "text/html" in headers.get("accept", ""):
+            return sign_in(Words(self._house.site, self._house.site.language))
+        return problem(401, "unauthorized", "a bearer token is needed", {"www-authenticate": "Bearer"})
+
+
+def _with_headers(send: Send) -> Send:
+    async def _send(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            headers = MutableHeaders(scope=message)
+            for name, value in HEADERS.items():
+                headers.setdefault(name, value)
+        await send(message)
+
+    return _send
+
+
+def session_of(headers: Headers) -> str | None:
+    try:
+        morsel = SimpleCookie(headers.get("cookie", "")).get(COOKIE)
+    except CookieError:
+        return None
+    return morsel.value if morsel else None
+
+
+def same_origin(headers: Headers) -> bool:
+    """A browser says where a form stood; other programs say nothing, and bring no cookie by accident.
+
+    `Sec-Fetch-Site` is what browsers send (W3C Fetch Metadata, 2.3), `Origin` what the older ones do.
+    """
+    if site := headers.get("sec-fetch-site"):
+        return site in ("same-origin", "none")
+    if origin := headers.get("origin"):
+        return urlsplit(origin).netloc == headers.get("host")
+    return True

@@ -1,0 +1,25 @@
+"""The application: health, the API, the page, behind one gate."""
+
+from fastapi import APIRouter, FastAPI
+
+from sitewarden.gateway.api import cards, events, health, operate, problems, read
+from sitewarden.gateway.api.access import Gate
+from sitewarden.gateway.api.house import House
+from sitewarden.gateway.api.live import Streams
+from sitewarden.gateway.web import door, pages
+
+
+def create_app(house: House) -> FastAPI:
+    app = FastAPI(title="Sitewarden", docs_url=None, redoc_url=None, openapi_url=None)
+    app.state.house = house
+    app.state.streams = Streams(house)
+    problems.install(app)
+    app.include_router(health.router)
+    api = APIRouter(prefix="/api/v1")
+    for part in (read, operate, cards, events):
+        api.include_router(part.router)
+    app.include_router(api)
+    app.include_router(door.router)
+    app.include_router(pages.router)
+    app.add_middleware(Gate, house=house)
+    return app

@@ -1,0 +1,45 @@
+"""What a route is handed: the house, the caller's language, the caller's shapes."""
+
+from typing import Annotated, cast
+
+from fastapi import Depends, Request
+
+from sitewarden.gateway.api.access import LANGUAGE_COOKIE
+from sitewarden.gateway.api.house import House
+from sitewarden.gateway.api.live import Streams
+from sitewarden.gateway.api.shapes import Shapes
+from sitewarden.gateway.catalogue import LANGUAGES
+from sitewarden.gateway.words import Words
+
+
+def _house(request: Request) -> House:
+    return cast(House, request.app.state.house)
+
+
+def _streams(request: Request) -> Streams:
+    return cast(Streams, request.app.state.streams)
+
+
+TheHouse = Annotated[House, Depends(_house)]
+TheStreams = Annotated[Streams, Depends(_streams)]
+
+
+def language(request: Request, house: TheHouse) -> str:
+    """Asked for in the address, chosen before, or the site's own. What a browser prefers is no guide:
+    a booth's computer is often set up in another language than its guards'."""
+    asked = request.query_params.get("lang") or request.cookies.get(LANGUAGE_COOKIE)
+    return asked if asked in LANGUAGES else house.site.language
+
+
+def _words(house: TheHouse, lang: Annotated[str, Depends(language)]) -> Words:
+    return Words(house.site, lang)
+
+
+TheWords = Annotated[Words, Depends(_words)]
+
+
+def _shapes(request: Request, house: TheHouse, words: TheWords) -> Shapes:
+    return Shapes(house, words, request.state.caller)
+
+
+TheShapes = Annotated[Shapes, Depends(_shapes)]

@@ -1,0 +1,45 @@
+"""GET /events: the stream for programs. Each message's `event` is its kind, its data an object."""
+
+from collections.abc import Iterator
+from typing import Annotated
+
+from fastapi import APIRouter, Header, Query
+from fastapi.responses import StreamingResponse
+
+from sitewarden.gateway.api.access import Viewer
+from sitewarden.gateway.api.context import TheShapes, TheStreams
+from sitewarden.gateway.api.live import Entry, Happening, frame
+from sitewarden.gateway.api.shapes import Shapes
+
+router = APIRouter()
+
+
+@router.get("/events")
+async def events(
+    streams: TheStreams,
+    shapes: TheShapes,
+    _: Viewer,
+    kinds: Annotated[list[Happening] | None, Query()] = None,
+    last_event_id: Annotated[int | None, Header(ge=0)] = None,
+) -> StreamingResponse:
+    """`kinds`: only these. With `Last-Event-ID` it goes on from there; the event `gap` says how many
+    messages are gone for good, because this client was away or too slow."""
+    wanted = frozenset(kinds or Happening)
+    streams.since(0)
+    last = streams.newest if last_event_id is None or last_event_id > streams.newest else last_event_id
+
+    def frames() -> Iterator[str]:
+        nonlocal last
+        news = streams.since(last)
+        if news and (missed := news[0].id - last - 1):
+            yield frame(str(missed), "gap")
+        for entry in news:
+            last = entry.id
+            if entry.kind in wanted:
+                yield shown(entry, shapes)
+
+    return streams.respond(frames)
+
+
+def shown(entry: Entry, shapes: Shapes) -> str:
+    return frame(shapes.happening(entry.effect).model_dump_json(), entry.kind, str(entry.id))

@@ -1,0 +1,227 @@
+"""What the API says, as JSON. Codes everywhere, and beside them the words in the caller's language."""
+
+from collections.abc import Mapping
+from datetime import date, datetime
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from sitewarden.gateway.board import Arm, Trend
+from sitewarden.rules.model import (
+    AlarmState,
+    Direction,
+    FireStage,
+    PermitKind,
+    Quality,
+    Reason,
+    Severity,
+    Value,
+    Verdict,
+    Why,
+)
+
+
+class Model(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Fire(Model):
+    stage: FireStage
+    since: datetime | None
+    panel: str
+    zone: str
+
+
+class Sink(Model):
+    name: str
+    up: bool
+    waiting: int = Field(description="lines or messages that are not delivered yet")
+    lost: int
+
+
+class SiteOut(Model):
+    id: str
+    name: Mapping[str, str]
+    language: str
+    now: datetime
+    started: datetime
+    version: str
+    clock_trusted: bool
+    fire: Fire
+    inside: int
+    places: int
+    open_alarms: int
+    sinks: list[Sink]
+    spool_bytes: int
+    spool_limit: int
+
+
+class PointOut(Model):
+    point: str
+    device: str
+    label: str
+    unit: str
+    value: Value | None
+    text: str = Field(description="the value as the page shows it")
+    quality: Quality | None = Field(description="null: never read")
+    reason: Reason
+    at: datetime | None
+    trend: Trend
+    normal: tuple[float | None, float | None] = Field(description="the band of normal values, both included")
+    writable: bool
+
+
+class DeviceOut(Model):
+    device: str
+    title: str
+    link: str
+    profile: str
+    up: bool | None = Field(description="null: nothing heard yet")
+    since: datetime | None
+    reason: Reason
+
+
+class DecisionOut(Model):
+    lane: str
+    card: str
+    verdict: Verdict
+    why: Why
+    text: str
+    at: datetime
+    direction: Direction
+    kind: PermitKind | None
+    by: str
+    note: str
+
+
+class PassageOut(Model):
+    lane: str
+    card: str
+    direction: Direction
+    at: datetime
+    kind: PermitKind | None
+
+
+class LaneOut(Model):
+    lane: str
+    title: str
+    direction: Direction
+    arm: Arm
+    car_before: bool
+    car_under: bool
+    decision: DecisionOut | None
+    passage: PassageOut | None
+
+
+class AlarmOut(Model):
+    id: str
+    code: str
+    severity: Severity
+    state: AlarmState
+    raised: datetime
+    subject: str
+    params: Mapping[str, Value]
+    by: str
+    text: str
+    todo: str
+
+
+class AlarmChangeOut(Model):
+    alarm: AlarmOut
+    before: AlarmState
+    at: datetime
+    by: str
+
+
+class CardOut(Model):
+    card: str
+    kind: PermitKind
+    valid_from: date
+    valid_to: date
+    holder: str
+    plate: str
+    space: str
+    blocked: bool
+    lanes: list[str]
+
+
+class CardIn(Model):
+    kind: PermitKind
+    valid_from: date
+    valid_to: date
+    holder: str = Field("", max_length=100)
+    plate: str = Field("", max_length=20)
+    space: str = Field("", max_length=40)
+    blocked: bool = False
+    lanes: list[str] = Field(default_factory=list, max_length=100)
+
+
+class CardPatch(Model):
+    kind: PermitKind | None = None
+    valid_from: date | None = None
+    valid_to: date | None = None
+    holder: str | None = Field(None, max_length=100)
+    plate: str | None = Field(None, max_length=20)
+    space: str | None = Field(None, max_length=40)
+    blocked: bool | None = None
+    lanes: list[str] | None = Field(None, max_length=100)
+
+
+class BucketOut(Model):
+    at: datetime
+    low: float
+    mean: float
+    high: float
+    last: float
+
+
+class TrendOut(Model):
+    point: str
+    unit: str
+    since: datetime
+    until: datetime
+    rows: list[BucketOut]
+
+
+class OpenIn(Model):
+    reason: str = Field(min_length=1, max_length=200)
+
+
+class RecordIn(Model):
+    on: bool
+
+
+class RecordOut(Model):
+    link: str
+    path: str
+
+
+class ReadingOut(Model):
+    point: str
+    value: Value | None
+    quality: Quality
+    reason: Reason
+    at: datetime
+
+
+class DeviceChangeOut(Model):
+    device: str
+    up: bool
+    reason: Reason
+    at: datetime
+
+
+class FireChangeOut(Model):
+    before: FireStage
+    after: FireStage
+    panel: str
+    zone: str
+    by: str
+    at: datetime
+
+
+class ReloadOut(Model):
+    changed: list[str]
+
+
+class Done(Model):
+    done: bool = True

@@ -1,0 +1,59 @@
+"""POST: what an operator can do. `act.py` does it, for the page's forms as well."""
+
+import asyncio
+
+from fastapi import APIRouter
+
+from sitewarden.gateway.api import act
+from sitewarden.gateway.api.access import Acknowledger, Configurer, Opener, Resetter
+from sitewarden.gateway.api.context import TheHouse, TheShapes
+from sitewarden.gateway.api.models import DecisionOut, Done, OpenIn, RecordIn, RecordOut, ReloadOut
+from sitewarden.gateway.api.problems import Problem
+
+router = APIRouter()
+
+
+@router.post("/alarms/{alarm:path}/acknowledge")
+async def acknowledge(alarm: str, house: TheHouse, caller: Acknowledger) -> Done:
+    await act.acknowledge(house, caller, alarm)
+    return Done()
+
+
+@router.post("/alarms/{alarm:path}/reset")
+async def reset_latch(alarm: str, house: TheHouse, caller: Acknowledger) -> Done:
+    """Lets go of a latched alarm whose cause is over."""
+    await act.reset_latch(house, caller, alarm)
+    return Done()
+
+
+@router.post("/lanes/{lane}/open")
+async def open_lane(
+    lane: str, asked: OpenIn, house: TheHouse, shapes: TheShapes, caller: Opener
+) -> DecisionOut:
+    return shapes.decision(await act.open_lane(house, caller, lane, asked.reason))
+
+
+@router.post("/fire/reset")
+async def reset_fire(house: TheHouse, caller: Resetter) -> Done:
+    """Lets the barriers go again, once no panel says fire; 409 before."""
+    await act.reset_fire(house, caller)
+    return Done()
+
+
+@router.post("/reload")
+async def reload(house: TheHouse, _: Configurer) -> ReloadOut:
+    """Reads the configuration again; 409 with every error when it is refused."""
+    reloaded = await asyncio.wrap_future(house.reload())
+    if reloaded.errors:
+        raise Problem(409, "refused", "\n".join(reloaded.errors))
+    return ReloadOut(changed=list(reloaded.changed))
+
+
+@router.post("/links/{link}/record")
+async def record(link: str, asked: RecordIn, house: TheHouse, _: Configurer) -> RecordOut:
+    """Starts or ends the recording of a link's bytes."""
+    try:
+        recording = await asyncio.wrap_future(house.record(link, asked.on))
+    except KeyError:
+        raise Problem(404, "no_such_link", f"no link {link!r}") from None
+    return RecordOut(link=recording.link, path=recording.path)

@@ -1,0 +1,5 @@
+"""The rooms."""
+
+from fastapi import APIRouter
+
+router = APIRouter()

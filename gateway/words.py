@@ -1,0 +1,90 @@
+"""The site in one language: titles, labels, values and alarms as people read them."""
+
+from datetime import datetime
+from typing import Final
+
+from sitewarden.config.site import Site
+from sitewarden.drivers.modbus.points import Kind, Point
+from sitewarden.gateway.board import points_of
+from sitewarden.gateway.catalogue import Catalogue, pick
+from sitewarden.rules.model import Alarm, Value
+
+NEVER: Final = "–"
+
+
+class Words:
+    def __init__(self, site: Site, lang: str) -> None:
+        self.lang = lang
+        self._site, self._catalogue = site, Catalogue.load(lang)
+        self._points = points_of(site)
+        self._conditions = {condition.id: condition.text for condition in site.plan.conditions}
+
+    def text(self, code: str, **params: object) -> str:
+        return self._catalogue.text(code, **params)
+
+    @property
+    def site(self) -> str:
+        return pick(self._site.name, self.lang, self._site.id)
+
+    def title(self, name: str) -> str:
+        """Of a device, a lane or a fire panel."""
+        return pick(self._site.titles.get(name, {}), self.lang, name)
+
+    def point(self, name: str) -> str:
+        """The label of a point, without its device."""
+        point = self._points.get(name)
+        return pick(point.label, self.lang, point.name) if point else name.partition(".")[2] or name
+
+    def subject(self, name: str) -> str:
+        """Whatever an alarm is about: a point, a device, a lane, a part of the gateway."""
+        if name in self._points:
+            return f"{self.title(name.partition('.')[0])} · {self.point(name)}"
+        if name in self._site.titles:
+            return self.title(name)
+        code = f"part.{name}"
+        return self._catalogue.text(code) if code in self._catalogue else name
+
+    def value(self, name: str, value: Value | None) -> str:
+        """A value as its point's profile would write it, without the unit."""
+        point = self._points.get(name)
+        match value:
+            case None:
+                return NEVER
+            case bool():
+                return self.text("ui.on" if value else "ui.off")
+            case str():
+                return value
+            case _ if point and point.kind is Kind.BITS:
+                raised = [word for bit, word in point.names.items() if int(value) >> bit & 1]
+                return ", ".join(raised) or self.text("ui.none")
+            case _ if point and int(value) in point.names:
+                return point.names[int(value)]
+        return f"{value:.{decimals(point) if point else 2}f}"
+
+    def alarm(self, alarm: Alarm) -> str:
+        """What is wrong, in the site's own words if its rule has some."""
+        if own := self._conditions.get(alarm.id):
+            return pick(own, self.lang, alarm.code)
+        params = dict(alarm.params)
+        if "reason" in params:
+            params["reason"] = self.text(f"reason.{params['reason']}")
+        return self.text(f"alarm.{alarm.code}", **{"subject": self.subject(alarm.subject), **params})
+
+    def todo(self, alarm: Alarm) -> str:
+        code = f"alarm.{alarm.code}.todo"
+        return self.text(code if code in self._catalogue else "alarm.todo")
+
+    def moment(self, wall: datetime, today: datetime | None = None) -> str:
+        """An instant in the site's time zone; of the same day as `today`, only the time of day."""
+        local = wall.astimezone(self._site.plan.tz)
+        if today and today.astimezone(self._site.plan.tz).date() == local.date():
+            return f"{local:%H:%M:%S}"
+        return f"{local.month}月{local.day}日 {local:%H:%M}" if self.lang == "zh" else f"{local:%-d %b %H:%M}"
+
+
+def decimals(point: Point) -> int:
+    """As many as the register resolves, and no more than three."""
+    if point.kind in (Kind.F32, Kind.F64):
+        return 2
+    shown = f"{point.scale:.3f}".rstrip("0")
+    return len(shown.partition(".")[2])

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from math import inf
 from typing import Protocol
 
 from sitewarden.drivers.base import Driver, Output
@@ -62,7 +63,7 @@ class Line:
         self.devices = self._driver.devices
         self._up = False
         self._rebuild_at: float | None = None
-        self._failed_at, self._pause = 0.0, REBUILD_FIRST
+        self._failed_at, self._pause = -inf, REBUILD_FIRST
         self._last: dict[tuple[str, str], Command] = {}  # by device and output
         self._tap: Tap | None = None
 

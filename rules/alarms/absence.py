@@ -1,0 +1,63 @@
+"""What should be there and is not: good readings of a point, answers of a device."""
+
+from collections.abc import Iterable
+
+from sitewarden.rules.alarms.book import AlarmBook, alarm_id
+from sitewarden.rules.cells import Away, Watch
+from sitewarden.rules.model import LinkChanged, Quality, Reading, Stamp
+from sitewarden.rules.plan import Stale
+from sitewarden.rules.state import State
+
+
+class StalePoints:
+    """`point_stale`: no good reading for so long; before the first one, since the start."""
+
+    def __init__(self, state: State, book: AlarmBook, plan: Iterable[Stale]) -> None:
+        self._state, self._book = state, book
+        self._plan = {stale.point: stale for stale in plan}
+
+    @property
+    def settled(self) -> bool:
+        return all(self._state.get(f"watch/{point}", Watch) for point in self._plan)
+
+    def settle(self, at: Stamp) -> None:
+        for point, stale in self._plan.items():
+            if not self._state.get(f"watch/{point}", Watch):
+                self._state.put(f"watch/{point}", Watch(at.mono + stale.after))
+
+    def read(self, stale: Stale, reading: Reading) -> None:
+        """Only ends an alarm: `due` looks for itself what has come meanwhile."""
+        if reading.quality is Quality.GOOD and self._book.standing(alarm_id("point_stale", stale.point)):
+            self._book.back(alarm_id("point_stale", stale.point), reading.at)
+            self._state.put(f"watch/{stale.point}", Watch(reading.at.mono + stale.after))
+
+    def due(self, point: str, at: Stamp) -> None:
+        stale = self._plan[point]
+        last = self._state.get(f"good/{point}", Reading)
+        until = last.at.mono + stale.after if last else at.mono
+        if until > at.mono:
+            self._state.put(f"watch/{point}", Watch(until))
+        else:
+            self._state.put(f"watch/{point}", Watch(None))
+            params = {"after": stale.after}
+            self._book.raised("point_stale", point, at, params, severity=stale.severity)
+
+
+class AwayDevices:
+    """`device_offline`: a device that has not answered for `after` s."""
+
+    def __init__(self, state: State, book: AlarmBook, after: float) -> None:
+        self._state, self._book, self._after = state, book, after
+
+    def changed(self, event: LinkChanged) -> None:
+        key = f"away/{event.device}"
+        if event.up:
+            self._state.put(key, None)
+            self._book.back(alarm_id("device_offline", event.device), event.at)
+        elif not self._state.get(key, Away):
+            self._state.put(key, Away(event.at.mono + self._after, event.reason))
+
+    def due(self, device: str, at: Stamp) -> None:
+        if away := self._state.get(f"away/{device}", Away):
+            self._state.put(f"away/{device}", Away(None, away.reason))
+            self._book.raised("device_offline", device, at, {"reason": away.reason.value})

@@ -1,0 +1,175 @@
+"""Everything the core remembers, as keyed frozen cells, and how the journal writes a cell down.
+
+A key is a prefix of `KINDS`, then a slash and whom the cell is about: `lane/north-in`, `inside/00A1B2`.
+The site as a whole has the keys `fire`, `strangers` and `clock`. A cell that waits for an instant says
+so in `due` (mono seconds): the timers of the core are nothing but its cells.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+
+from sitewarden.rules.codec import decode, encode
+from sitewarden.rules.model import Alarm, FireKind, FireStage, PermitKind, Reading, Reason, Stamp
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """A car that may go through a lane. An operator's opening is a grant without a card."""
+
+    lapses: float
+    card: str = ""
+    kind: PermitKind | None = None
+    space: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class LaneCell:
+    """Who may still go through, oldest first, and the last good word of the loop under the arm."""
+
+    grants: tuple[Grant, ...] = ()
+    under: bool | None = None
+    blind: bool = False  # what the loop says now is not good
+
+    @property
+    def due(self) -> float | None:
+        """No grant lapses while a car is under the arm: it may be the one that was granted."""
+        return None if self.under else min((grant.lapses for grant in self.grants), default=None)
+
+
+@dataclass(frozen=True, slots=True)
+class Arm:
+    """One barrier: its limit switches (None: not known), and what was asked of it."""
+
+    opened: bool | None = None
+    closed: bool | None = None
+    held: bool = False  # fire: the output is set
+    rises_until: float = 0.0  # an arm that leaves `closed` later than this was forced
+    due: float | None = None  # `opened` is expected by then
+
+
+@dataclass(frozen=True, slots=True)
+class Swipe:
+    """The last card at a lane's reader."""
+
+    card: str
+    until: float  # the same card is the same swipe until then
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a card's car is, after its last passage. No cell: not known."""
+
+    inside: bool
+    kind: PermitKind
+    space: str
+    at: Stamp
+
+
+@dataclass(frozen=True, slots=True)
+class Strangers:
+    """How many cars went through held barriers that nobody knows. No cell: none."""
+
+    cars: int
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """A condition's on-delay, or its off-delay while its alarm stands."""
+
+    until: float
+    waits: bool = True  # False: the time is over, the next good value decides
+
+    @property
+    def due(self) -> float | None:
+        return self.until if self.waits else None
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """When a point that reports nothing good becomes stale; None: it is."""
+
+    due: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Away:
+    """A device that cannot be reached; `due` None: its alarm has been raised."""
+
+    due: float | None
+    reason: Reason = Reason.NONE
+
+
+@dataclass(frozen=True, slots=True)
+class Fire:
+    """The site is on fire, or its barriers still wait for an operator. No cell: all is well."""
+
+    stage: FireStage
+    panels: tuple[str, ...]  # that say fire now, the first one first
+    due: float  # the outputs are set again
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What a supervised line means."""
+
+    kind: FireKind
+    zone: str = ""
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class LineCell:
+    """A supervised line: what holds, and what will once it has lasted until `due`."""
+
+    now: Said | None = None
+    then: Said | None = None
+    due: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Clock:
+    """Whether the wall clock is believed, and the last date in the site's zone on which it was."""
+
+    trusted: bool
+    today: date
+    due: float | None  # the next local midnight
+
+
+KINDS: Mapping[str, type] = {
+    "alarm": Alarm,
+    "arm": Arm,
+    "away": Away,
+    "clock": Clock,
+    "fire": Fire,
+    "good": Reading,  # the last good reading of a point that a rule watches
+    "inside": Place,
+    "lane": LaneCell,
+    "line": LineCell,
+    "strangers": Strangers,
+    "swipe": Swipe,
+    "timer": Pending,
+    "watch": Watch,
+}
+
+KEPT: frozenset[type] = frozenset({Alarm, Clock, Fire, LaneCell, Pending, Place, Strangers})
+"""What must survive a crash. The rest is learnt anew from the devices within seconds."""
+
+
+def kind_of(key: str) -> type:
+    """Raises ValueError for a key that no cell of ours has."""
+    kind = KINDS.get(key.partition("/")[0])
+    if kind is None:
+        raise ValueError(f"no cell is called {key!r}")
+    return kind
+
+
+def dump(cell: object) -> str:
+    return json.dumps(encode(cell), ensure_ascii=False, separators=(",", ":"))
+
+
+def load(key: str, text: str) -> object:
+    """Raises ValueError for an unknown key or a text that `dump` did not write for such a key."""
+    cell: object = decode(kind_of(key), json.loads(text), key)
+    return cell

@@ -1,0 +1,189 @@
+"""A lane from the swipe to the passage.
+
+A swipe becomes a decision; a granted one a command and a grant. The car is through when the loop under
+the arm becomes free again: that passage takes the oldest grant. A passage without one is a car that
+nobody let through, and an alarm, unless fire holds the arm up.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+
+from sitewarden.rules.alarms.book import AlarmBook
+from sitewarden.rules.cells import Grant, LaneCell, Swipe
+from sitewarden.rules.clock import SiteClock
+from sitewarden.rules.model import (
+    CardRead,
+    Decision,
+    Direction,
+    Operator,
+    Passage,
+    Permit,
+    PermitKind,
+    Quality,
+    Reading,
+    Stamp,
+    Verdict,
+    Why,
+)
+from sitewarden.rules.parking.access import Question, judge
+from sitewarden.rules.parking.barrier import Barriers
+from sitewarden.rules.parking.occupancy import Occupancy
+from sitewarden.rules.plan import Lane, Parking
+from sitewarden.rules.state import State
+
+
+class Lanes:
+    def __init__(
+        self,
+        state: State,
+        book: AlarmBook,
+        barriers: Barriers,
+        occupancy: Occupancy,
+        clock: SiteClock,
+        plan: Parking,
+        permits: Mapping[str, Permit],
+    ) -> None:
+        self._state, self._book, self._clock = state, book, clock
+        self._barriers, self._occupancy = barriers, occupancy
+        self._places, self._permits = plan.places, permits
+        self._lanes = {lane.id: lane for lane in plan.lanes}
+        self._reads = {lane.reader: lane for lane in plan.lanes}
+
+    # -- swipes ----------------------------------------------------------------------------------
+
+    def swiped(self, event: CardRead) -> None:
+        """A reader that is at no lane of the site decides nothing."""
+        lane = self._reads.get(event.reader)
+        if lane is None or self._repeated(lane, event):
+            return
+        permit = self._permits.get(event.card)
+        verdict, why = self._judged(lane, event, permit)
+        kind = permit.kind if permit else None
+        self._state.emit(Decision(lane.id, event.card, verdict, why, event.at, lane.direction, kind))
+        if permit and verdict is Verdict.GRANTED and why is not Why.FIRE:
+            self._withdraw(permit.card)
+            lapses = event.at.mono + lane.grant_lapses
+            self._grant(lane, Grant(lapses, permit.card, permit.kind, permit.space), event.at)
+
+    def operated(self, event: Operator) -> bool:
+        """Opens by hand. Returns False without a reason or a lane: then nothing happens."""
+        lane = self._lanes.get(event.target)
+        if lane is None or not event.reason:
+            return False
+        decision = Decision(
+            lane.id,
+            "",
+            Verdict.GRANTED,
+            Why.OPERATOR,
+            event.at,
+            lane.direction,
+            by=event.by,
+            note=event.reason,
+        )
+        self._state.emit(decision)
+        if not self._barriers.held(lane):
+            self._grant(lane, Grant(event.at.mono + lane.grant_lapses), event.at)
+        return True
+
+    def _repeated(self, lane: Lane, event: CardRead) -> bool:
+        """A card that is held at the reader repeats: it is one swipe until it has been away."""
+        key, now = f"swipe/{lane.id}", event.at.mono
+        last = self._state.get(key, Swipe)
+        self._state.put(key, Swipe(event.card, now + lane.repeat))
+        return last is not None and last.card == event.card and now < last.until
+
+    def _judged(self, lane: Lane, event: CardRead, permit: Permit | None) -> tuple[Verdict, Why]:
+        if self._barriers.held(lane):
+            return Verdict.GRANTED, Why.FIRE
+        if permit is None:
+            return Verdict.DENIED, Why.UNKNOWN_CARD
+        inside = self._occupancy.inside(permit.card)
+        today = self._clock.today(event.at)
+        question = Question(permit, lane, today, inside, self._space_taken(permit), self._full(permit))
+        return judge(question)
+
+    def _space_taken(self, permit: Permit) -> bool:
+        """One space, one car: those inside count, and those already let in that are not yet through."""
+        if permit.kind is not PermitKind.PRIVATE or not permit.space:
+            return False
+        coming = {grant.card for grant in self._coming() if grant.space == permit.space}
+        return bool((self._occupancy.in_space(permit.space) | coming) - {permit.card})
+
+    def _full(self, permit: Permit) -> bool:
+        if permit.kind is not PermitKind.TEMPORARY or not self._places:
+            return False
+        shared = (PermitKind.MONTHLY, PermitKind.TEMPORARY)
+        coming = sum(grant.kind in shared and grant.card != permit.card for grant in self._coming())
+        return self._occupancy.count + coming >= self._places
+
+    def _coming(self) -> Iterator[Grant]:
+        """Grants of cars on their way in."""
+        for lane in self._lanes.values():
+            if lane.direction is Direction.IN:
+                yield from self._cell(lane).grants
+
+    # -- grants ----------------------------------------------------------------------------------
+
+    def _grant(self, lane: Lane, grant: Grant, at: Stamp) -> None:
+        cell = self._cell(lane)
+        self._put(lane, replace(cell, grants=(*cell.grants, grant)))
+        self._barriers.open(lane, at, grant.lapses)
+
+    def _withdraw(self, card: str) -> None:
+        """One card, one grant: swiped again, here or at the next lane, only the newest one counts."""
+        for lane in self._lanes.values():
+            cell = self._cell(lane)
+            self._put(lane, replace(cell, grants=tuple(g for g in cell.grants if g.card != card)))
+
+    def due(self, lane: str, at: Stamp) -> None:
+        """Forgets the grants that nobody used."""
+        cell = self._cell(self._lanes[lane])
+        self._put(self._lanes[lane], _without_lapsed(cell, at))
+
+    # -- loops -----------------------------------------------------------------------------------
+
+    def under(self, lane: Lane, reading: Reading) -> None:
+        """The loop under the arm. What is not good makes no edge; what it really missed does."""
+        cell = self._cell(lane)
+        if reading.quality is not Quality.GOOD:
+            self._put(lane, replace(cell, blind=True))
+            return
+        under = bool(reading.value)
+        seen = replace(cell, under=under, blind=False)
+        if cell.under and not under:
+            self._passed(lane, seen, reading.at)
+        else:
+            self._put(lane, seen)
+
+    def _passed(self, lane: Lane, cell: LaneCell, at: Stamp) -> None:
+        grant = cell.grants[0] if cell.grants else None
+        rest = _without_lapsed(replace(cell, grants=cell.grants[1:]), at)
+        self._put(lane, rest)
+        card, kind = (grant.card, grant.kind) if grant else ("", None)
+        self._state.emit(Passage(lane.id, card, lane.direction, at, kind))
+        if grant:
+            self._occupancy.passed(grant, lane.direction, at)
+        elif self._barriers.held(lane):
+            self._occupancy.stranger()
+        else:
+            self._book.happened("unexplained_passage", lane.id, at)
+        if not rest.grants:
+            self._barriers.close(lane)
+
+    def released(self, lane: Lane) -> None:
+        """The arm is held no longer: it comes down where it does not by itself, never on a car."""
+        cell = self._cell(lane)
+        if cell.under is False and not cell.blind and not cell.grants:
+            self._barriers.close(lane)
+
+    # -- cells -----------------------------------------------------------------------------------
+
+    def _cell(self, lane: Lane) -> LaneCell:
+        return self._state.get(f"lane/{lane.id}", LaneCell) or LaneCell()
+
+    def _put(self, lane: Lane, cell: LaneCell) -> None:
+        self._state.put(f"lane/{lane.id}", cell)
+
+
+def _without_lapsed(cell: LaneCell, at: Stamp) -> LaneCell:
+    return replace(cell, grants=tuple(grant for grant in cell.grants if grant.lapses > at.mono))

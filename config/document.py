@@ -4,7 +4,7 @@ The composer's nodes are kept rather than constructed objects: they know the pla
 every duplicate key instead of the first, and build nothing but text, numbers, booleans, lists and maps.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, StringMark, YAMLError
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
-from sitewarden.config.errors import ConfigError, ConfigErrors
+from sitewarden.config.errors import ConfigError, ConfigErrors, one_of
 
 Scalar = str | int | float | bool | None
 Plain = Scalar | list["Plain"] | dict[Scalar, "Plain"]
@@ -48,6 +48,7 @@ class Document:
     file: Path
     root: Tree
     errors: list[ConfigError] = field(default_factory=list)
+    holes: set[Loc] = field(default_factory=set)  # every way on which something was taken out
 
     @property
     def plain(self) -> Plain:
@@ -63,13 +64,34 @@ class Document:
         return tree.value if depth == len(loc) else None
 
     def wrong(self, loc: Loc, expected: str, hint: str = "", found: str = "", at_key: bool = False) -> None:
-        """Notes a mistake at the value (or the key) there, or at the nearest thing that exists."""
+        """Notes a mistake at the value (or the key) there, or at the nearest thing that exists.
+
+        Nothing is noted where something broken was: it was taken out, and what is said of the rest is
+        no more true.
+        """
+        if loc in self.holes:
+            return
         tree, depth = self._at(loc)
-        spot = tree.spot if depth == len(loc) and not at_key else tree.key
-        said = found or (describe(tree.value, loc) if depth == len(loc) else "nothing")
+        there = depth == len(loc)
+        spot = tree.spot if there and not at_key else tree.key
+        if not found:
+            found = f"the key {loc[-1]!r}" if at_key else describe(tree.value, loc) if there else "nothing"
         self.errors.append(
-            ConfigError(str(self.file), spot.line, spot.col, dotted(loc), said, expected, hint)
+            ConfigError(str(self.file), spot.line, spot.col, dotted(loc), found, expected, hint)
         )
+
+    def broken(self, loc: Loc, expected: str, hint: str = "", found: str = "", at_key: bool = False) -> None:
+        """Notes a mistake whose value is taken out: see `wrong`."""
+        self.wrong(loc, expected, hint, found, at_key)
+        self.holes |= {loc[:depth] for depth in range(1, len(loc) + 1)}
+
+    def exactly_one(self, loc: Loc, keys: Sequence[str], what: str = "") -> bool:
+        """Notes it if not exactly one of the keys stands in the mapping there."""
+        given = [key for key in keys if self.get(*loc, key) is not None]
+        if len(given) != 1:
+            found = " and ".join(map(repr, given)) if given else "none"
+            self.wrong(loc, f"exactly {one_of(keys)}{what}", found=found, at_key=True)
+        return len(given) == 1
 
     def _at(self, loc: Loc) -> tuple[Tree, int]:
         tree = self.root
@@ -118,7 +140,8 @@ def describe(value: Plain, loc: Loc) -> str:
         case dict():
             return "a mapping" if value else "an empty mapping"
         case list():
-            return "a list" if value else "an empty list"
+            plain = len(str(value)) < 40 and not any(isinstance(item, (dict, list)) for item in value)
+            return str(value) if plain else "a list"
         case _ if SECRETS.intersection(loc):
             return "a value"
         case bool():

@@ -5,7 +5,7 @@ checks of what refers to what.
 """
 
 import copy
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import TypeVar, cast
 
@@ -37,49 +37,57 @@ EXPECTED: Mapping[str, str] = {
     "less_than_equal": "at most {le:g}",
     "enum": "{expected}",
     "literal_error": "{expected}",
-    "union_tag_not_found": "a mapping with the key {discriminator}",
-    "union_tag_invalid": "{discriminator} to be one of {expected_tags}",
     "value_error": "{error}",
 }
 """What is expected, by pydantic's type of error, from its own parameters."""
 
 
-def shaped(document: Document, shape: type[S], cut: Callable[[Loc], Loc], standin: Plain = None) -> S | None:
-    """The document as a shape, without what is wrong: that is noted in the document.
-
-    `cut` says how much of the way to a mistake must go with it; `standin` holds what stands in for
-    required values that went. None if nothing can be saved.
+def shaped(document: Document, shape: type[S], standins: Plain = None) -> S | None:
+    """The document as a shape, without what is wrong: that is noted, and its key is taken out. What is
+    then required and missing gets its stand-in ("*" is any key), or else goes with what is around it.
+    None if nothing can be saved.
     """
     plain = copy.deepcopy(document.plain)
-    noted: set[tuple[Loc, str]] = set()
     while True:
         try:
             return shape.model_validate(plain)
         except ValidationError as error:
             mistakes = error.errors(include_url=False, include_input=False)
-        removed = False
+        mended = False
         for mistake in mistakes:
             loc, place = _place(shape, mistake["loc"], mistake["type"])
-            if (loc, mistake["type"]) not in noted:
-                noted.add((loc, mistake["type"]))
-                _note(document, loc, place, mistake)
-            removed |= _remove(plain, cut(loc), standin)
-        if not removed:
+            _note(document, loc, place, mistake)
+            if mistake["type"] == "missing":
+                mended |= _stand_in(plain, loc, standins) or _remove(plain, loc[:-1])
+            else:
+                mended |= _remove(plain, loc)
+        if not mended:
             return None
 
 
-def _remove(plain: Plain, loc: Loc, standin: Plain) -> bool:
-    """Takes a value out of the mappings it is in, or puts its stand-in there."""
+def _remove(plain: Plain, loc: Loc) -> bool:
+    """Takes out the value there, or the nearest thing around it that stands in a mapping."""
+    ways: list[tuple[dict[Key, Plain], Key]] = []
+    for key in loc:
+        if not isinstance(plain, dict) or key not in plain:
+            break
+        ways.append((plain, key))
+        plain = plain[key]
+    if not ways:
+        return False
+    around, key = ways[-1]
+    del around[key]
+    return True
+
+
+def _stand_in(plain: Plain, loc: Loc, standins: Plain) -> bool:
     for key in loc[:-1]:
         plain = plain.get(key) if isinstance(plain, dict) else None
-        standin = standin.get(key) if isinstance(standin, dict) else None
-    if not loc or not isinstance(plain, dict):
-        return False
-    before = plain.pop(loc[-1], None)
-    if isinstance(standin, dict) and loc[-1] in standin:
-        plain[loc[-1]] = standin[loc[-1]]
-        return before != standin[loc[-1]]
-    return True
+        standins = standins.get(key, standins.get("*")) if isinstance(standins, dict) else None
+    if isinstance(plain, dict) and isinstance(standins, dict) and loc[-1] in standins:
+        plain[loc[-1]] = copy.deepcopy(standins[loc[-1]])
+        return True
+    return False
 
 
 def _note(document: Document, loc: Loc, place: Schema, mistake: ErrorDetails) -> None:
@@ -87,23 +95,30 @@ def _note(document: Document, loc: Loc, place: Schema, mistake: ErrorDetails) ->
     match mistake["type"]:
         case "extra_forbidden":
             known = list(_part(place, "properties"))
-            hint = did_you_mean(key, known)
-            document.wrong(loc, one_of(known), hint, f"the unknown key {key!r}", at_key=True)
+            document.broken(
+                loc, one_of(known), did_you_mean(key, known), f"the unknown key {key!r}", at_key=True
+            )
         case "missing":
             about = _part(_part(place, "properties"), str(key))
-            document.wrong(loc, str(about.get("description", "a value")))
+            document.broken(loc, str(about.get("description", "a value")))
+        case "union_tag_invalid" | "union_tag_not_found":
+            union = _part(place, "discriminator")
+            tags = list(_part(union, "mapping"))
+            loc = (*loc, str(union["propertyName"]))
+            document.broken(loc, one_of(tags), did_you_mean(document.get(*loc), tags))
         case "string_pattern_mismatch":
             in_key = mistake["loc"][-1] == "[key]"
-            document.wrong(loc, str(place.get("description", "another form")), at_key=in_key)
+            document.broken(loc, str(place.get("description", "another form")), at_key=in_key)
         case kind:
-            document.wrong(loc, EXPECTED.get(kind, mistake["msg"]).format_map(mistake.get("ctx", {})))
+            document.broken(loc, EXPECTED.get(kind, mistake["msg"]).format_map(mistake.get("ctx", {})))
 
 
 def _place(shape: type[Shape], way: Sequence[Key], kind: str) -> tuple[Loc, Schema]:
     """pydantic's way to a mistake as the document's, and the schema of what is there (of the mapping
     that is around it, when a key is unknown or missing)."""
     root = schema_of(shape)
-    around, here, loc = root, root, list[Key]()
+    around, here = root, root
+    loc: list[Key] = []
     for key in way:
         around = _resolve(root, here)
         tags = _part(_part(around, "discriminator"), "mapping")
@@ -128,19 +143,19 @@ def _resolve(root: Schema, here: Schema) -> Schema:
             case {"$ref": str(ref)}:
                 here = _part(_part(root, "$defs"), ref.rpartition("/")[2])
             case {"anyOf": [first, *_]}:
-                here = first
+                here = cast(Schema, first)
             case _:
                 return here
 
 
 def _below(here: Schema, key: Key) -> Schema:
     match here:
-        case {"properties": {**properties}} if key in properties:
-            return cast(Schema, properties[key])
+        case {"properties": {**properties}}:
+            return cast(Schema, properties.get(key, {}))
         case {"patternProperties": {**patterns}}:
             return cast(Schema, next(iter(patterns.values())))
         case {"additionalProperties": {**entry}} | {"items": {**entry}}:
-            return entry
+            return cast(Schema, entry)
     return {}
 
 

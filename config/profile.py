@@ -52,7 +52,7 @@ class PointShape(Shape):
     writable: bool = False
     limits: Span | None = None
     deadband: float = Field(default=0.0, ge=0)
-    names: dict[int, str] = {}
+    names: dict[int, str] = Field(default_factory=dict)
     label: Text | None = None
 
 
@@ -71,8 +71,8 @@ class ProfileFile(Shape):
     word_order: Annotated[Order, BY_WORD] = Order.HIGH_FIRST
     byte_order: Annotated[Order, BY_WORD] = Order.HIGH_FIRST
     longest_read: int = Field(default=125, ge=1, le=125)
-    forbidden: list[Range] = []
-    points: dict[Name, PointShape] = {}
+    forbidden: list[Range] = Field(default_factory=list)
+    points: dict[Name, PointShape] = Field(default_factory=dict)
 
 
 def available(folders: Sequence[Path]) -> Mapping[str, Path]:
@@ -88,7 +88,7 @@ def load_profile(name: str, folders: Sequence[Path]) -> Profile:
 
 def _load(name: str, files: Mapping[str, Path], chain: tuple[str, ...]) -> Profile:
     document = read(files[name])
-    shape = shaped(document, ProfileFile, lambda loc: loc[:2] if loc[0] == "points" else loc[:1])
+    shape = shaped(document, ProfileFile)
     base = Profile(name, ())
     if shape and shape.extends is not None:
         if shape.extends not in files or shape.extends in (name, *chain):

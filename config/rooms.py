@@ -13,8 +13,19 @@ from sitewarden.rules.model import FireKind, Value
 from sitewarden.rules.plan import Band, Barrier, Condition, FireInput, Lane, Parking, SitePlan, Stale, Test
 
 KINDS: Mapping[str, FireKind] = {"normal": FireKind.NORMAL, "fire": FireKind.FIRE}  # every other: a fault
+OUTPUTS = ("open", "close")
+INPUTS = ("loop_under", "loop_before", "opened", "closed")
 TWO_STATES = frozenset({Kind.BOOL, Kind.BIT})
 NOT_A_NUMBER = TWO_STATES | {Kind.STRING, Kind.ENUM, Kind.BITS}
+COMPARED: Mapping[Kind, tuple[type, ...]] = {
+    Kind.BOOL: (bool,),
+    Kind.BIT: (bool,),
+    Kind.STRING: (str,),
+    Kind.ENUM: (int,),
+    Kind.BITS: (int,),
+}
+"""What a point can be compared with, by its kind; every other kind with any number."""
+EXPECTED = {bool: "true or false", str: "a text", int: "a whole number", float: "a number"}
 
 
 def site_plan(document: Document, file: SiteFile, wires: Wires) -> SitePlan:
@@ -59,14 +70,16 @@ def _barrier(document: Document, shape: BarrierShape, loc: Loc, wires: Wires) ->
     def full(name: str) -> str:
         return name if "." in name or not name else f"{shape.device}.{name}"
 
-    for key in ("open", "close"):
-        if name := getattr(shape, key):
-            point = wires.point(f"{shape.device}.{name}", (*loc, key))
-            if point and not (point.writable and point.kind in TWO_STATES):
-                document.wrong((*loc, key), f"an output: {point.name} of {shape.device} cannot be switched")
-    for key in ("loop_under", "loop_before", "opened", "closed"):
-        if name := getattr(shape, key):
-            _two_states(document, wires.point(full(name), (*loc, key)), (*loc, key))
+    known = wires.device(shape.device, (*loc, "device"))
+    for key in OUTPUTS + INPUTS:
+        name = getattr(shape, key)
+        if not name or not (known or "." in name):
+            continue
+        point = wires.point(f"{shape.device}.{name}" if key in OUTPUTS else full(name), (*loc, key))
+        if point and key in OUTPUTS and not (point.writable and point.kind in TWO_STATES):
+            document.wrong((*loc, key), f"an output: {point.name} of {shape.device} cannot be switched")
+        elif point and point.kind not in TWO_STATES:
+            document.wrong((*loc, key), f"an input that is on or off: {point.name} is {point.kind}")
     return Barrier(
         device=shape.device,
         open=shape.open,
@@ -80,27 +93,15 @@ def _barrier(document: Document, shape: BarrierShape, loc: Loc, wires: Wires) ->
     )
 
 
-def _two_states(document: Document, point: Point | None, loc: Loc) -> None:
-    if point and point.kind not in TWO_STATES:
-        document.wrong(loc, f"an input that is on or off: {point.name} is {point.kind}")
-
-
 def _wired_once(document: Document, lanes: list[Lane]) -> None:
     """Two lanes may share a limit switch or a loop by mistake only."""
     taken: dict[str, str] = {}
     for lane in lanes:
         barrier = lane.barrier
-        wired = {
-            "open": f"{barrier.device}.{barrier.open}",
-            "close": barrier.close and f"{barrier.device}.{barrier.close}",
-            "loop_under": barrier.loop_under,
-            "loop_before": barrier.loop_before,
-            "opened": barrier.opened,
-            "closed": barrier.closed,
-        }
-        for key, point in wired.items():
-            place = f"{key} of {lane.id}"
-            if point and (first := taken.setdefault(point, place)) != place:
+        for key in OUTPUTS + INPUTS:
+            name, place = getattr(barrier, key), f"{key} of {lane.id}"
+            point = f"{barrier.device}.{name}" if key in OUTPUTS else name
+            if name and (first := taken.setdefault(point, place)) != place:
                 loc = ("parking", "lanes", lane.id, "barrier", key)
                 document.wrong(loc, f"a point of its own: it is {first} already")
 
@@ -129,16 +130,10 @@ def _condition(document: Document, name: str, shape: AlarmShape, wires: Wires) -
     limits = {Test.ABOVE: shape.above, Test.BELOW: shape.below, Test.IS: shape.is_}
     given = {test: limit for test, limit in limits.items() if limit is not None}
     test, limit = next(iter(given.items()), (Test.IS, False))
-    if len(given) != 1:
-        document.wrong(loc, "exactly one of 'above', 'below' and 'is'", at_key=True)
-    elif test is Test.IS:
-        limit = _is(document, point, limit, (*loc, "is"))
-        if "hysteresis" in shape.model_fields_set:
-            document.wrong((*loc, "hysteresis"), "hysteresis only with 'above' or 'below'", at_key=True)
-    elif point and point.kind in NOT_A_NUMBER:
-        document.wrong(
-            (*loc, str(test)), f"'is', for {point.name} is {point.kind} and no quantity", at_key=True
-        )
+    if document.exactly_one(loc, [str(key) for key in limits]):
+        limit = _limit(document, point, test, limit, loc)
+    if test is Test.IS and "hysteresis" in shape.model_fields_set:
+        document.wrong((*loc, "hysteresis"), "hysteresis only with 'above' or 'below'", at_key=True)
     return Condition(
         id=name,
         point=shape.point,
@@ -153,33 +148,28 @@ def _condition(document: Document, name: str, shape: AlarmShape, wires: Wires) -
     )
 
 
-def _is(document: Document, point: Point | None, limit: Value, loc: Loc) -> Value:
-    """The value as the point will read it: an enumeration's word becomes its number."""
-    match point:
-        case None:
-            return limit
-        case Point(kind=Kind.BOOL | Kind.BIT):
-            right, expected = isinstance(limit, bool), "true or false"
-        case Point(kind=Kind.STRING):
-            right, expected = isinstance(limit, str), "a text"
-        case Point(kind=Kind.ENUM, names=names):
-            by_word = {word: number for number, word in names.items()}
-            if isinstance(limit, str) and limit in by_word:
-                return by_word[limit]
-            right, expected = type(limit) is int, one_of(by_word) if by_word else "a whole number"
-            if not right:
-                document.wrong(loc, expected, did_you_mean(limit, by_word))
-                return limit
-        case _:
-            right, expected = isinstance(limit, (int, float)) and not isinstance(limit, bool), "a number"
-    if not right:
-        document.wrong(loc, expected)
+def _limit(document: Document, point: Point | None, test: Test, limit: Value, loc: Loc) -> Value:
+    """The limit as the point reads: an enumeration's word becomes its number."""
+    here = (*loc, str(test))
+    if point is None:
+        return limit
+    if test is not Test.IS:
+        if point.kind in NOT_A_NUMBER:
+            document.wrong(here, f"'is', for {point.name} is {point.kind} and no quantity", at_key=True)
+        return limit
+    words = {word: number for number, word in point.names.items()} if point.kind is Kind.ENUM else {}
+    if isinstance(limit, str) and limit in words:
+        return words[limit]
+    types = COMPARED.get(point.kind, (int, float))
+    if type(limit) not in types:
+        expected = one_of(words) if words else EXPECTED[types[-1]]
+        document.wrong(here, expected, did_you_mean(limit, words))
     return limit
 
 
 def _stale(file: SiteFile, wires: Wires) -> list[Stale]:
     rules = []
     for point, shape in file.stale.items():
-        wires.point(point, ("stale", point))
+        wires.point(point, ("stale", point), at_key=True)
         rules.append(Stale(point, shape.after, shape.severity))
     return rules

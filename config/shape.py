@@ -4,6 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from sitewarden.config.sinks import InfluxVersion
 from sitewarden.config.types import (
     NO_SECRET,
     Duration,
@@ -16,7 +17,6 @@ from sitewarden.config.types import (
     Text,
     Word,
 )
-from sitewarden.config.sinks import InfluxVersion
 from sitewarden.drivers.plan import Framing, Parity
 from sitewarden.rules.model import Direction, Severity
 from sitewarden.rules.plan import AntiPassback
@@ -56,7 +56,7 @@ class DeviceShape(Shape):
     driver: str | None = None
     profile: str | None = None
     unit: int | None = Field(default=None, ge=0, le=255)
-    scan: dict[str, Pause] = {}
+    scan: dict[str, Pause] = Field(default_factory=dict)
     timeout: Pause = 0.3
     retries: int = Field(default=1, ge=0, le=10)
     heartbeat: Pause = 60.0
@@ -89,8 +89,8 @@ class LaneShape(Shape):
 
 class ParkingShape(Shape):
     places: int = Field(default=0, ge=0)
-    private_spaces: list[Name] = []
-    lanes: dict[Name, LaneShape] = {}
+    private_spaces: list[Name] = Field(default_factory=list)
+    lanes: dict[Name, LaneShape] = Field(default_factory=dict)
 
 
 class Bands(Shape):
@@ -163,10 +163,10 @@ class SiteFile(Shape):
     commit_limit: Pause = 0.150
     offline_after: Duration = 10.0
     http: HttpShape = HttpShape()
-    links: dict[Name, LinkShape] = {}
-    devices: dict[Name, DeviceShape] = {}
+    links: dict[Name, LinkShape] = Field(default_factory=dict)
+    devices: dict[Name, DeviceShape] = Field(default_factory=dict)
     parking: ParkingShape = ParkingShape()
-    fire: dict[Name, FireShape] = {}
-    alarms: dict[Name, AlarmShape] = {}
-    stale: dict[str, StaleShape] = {}
-    sinks: dict[Name, SinkShape] = {}
+    fire: dict[Name, FireShape] = Field(default_factory=dict)
+    alarms: dict[Name, AlarmShape] = Field(default_factory=dict)
+    stale: dict[str, StaleShape] = Field(default_factory=dict)
+    sinks: dict[Name, SinkShape] = Field(default_factory=dict)

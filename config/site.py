@@ -18,9 +18,12 @@ from sitewarden.rules.plan import SitePlan
 
 __all__ = ["ConfigError", "ConfigErrors", "HttpPlan", "Site", "load", "schema"]
 
-NAMED = frozenset({"links", "devices", "fire", "alarms", "stale", "sinks"})
-STANDIN: Plain = {"site": {"id": "site", "timezone": "UTC"}}
-"""Goes on in the place of a wrong `site` section, so that the rest of the file is checked too."""
+STANDINS: Plain = {
+    "site": {"id": "site", "timezone": "UTC"},
+    "parking": {"lanes": {"*": {"direction": "in"}}},
+    "alarms": {"*": {"severity": "low"}},
+}
+"""Go on in the place of what is required and wrong, so that all the rest is checked too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +50,7 @@ class Site:
 def load(path: Path, environment: Mapping[str, str] = os.environ) -> Site:
     """Reads and checks the file and the profiles it names; raises ConfigErrors with every mistake."""
     document = read(path)
-    file = shaped(document, SiteFile, _cut, STANDIN)
+    file = shaped(document, SiteFile, STANDINS)
     if file is None:
         raise ConfigErrors(document.errors)
     folder = path.absolute().parent
@@ -78,13 +81,6 @@ def schema() -> Mapping[str, object]:
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema_of(SiteFile)}
 
 
-def _cut(loc: Loc) -> Loc:
-    """A wrong link goes, the other links stay; a wrong lane goes, the parking stays."""
-    if loc[:2] == ("parking", "lanes"):
-        return loc[:3]
-    return loc[:2] if loc and (loc[0] in NAMED or loc[0] == "parking") else loc[:1]
-
-
 def _titles(document: Document, file: SiteFile) -> Mapping[str, Mapping[str, str]]:
     """What things are called; alarms and topics need one name to mean one thing."""
     places: dict[str, Loc] = {}
@@ -94,8 +90,8 @@ def _titles(document: Document, file: SiteFile) -> Mapping[str, Mapping[str, str
                 document.wrong(
                     (*section, name), f"a name of its own: it stands in {first[-1]} too", at_key=True
                 )
-    things = [*file.devices.items(), *file.parking.lanes.items(), *file.fire.items()]
-    return {name: thing.title for name, thing in things if thing.title}
+    things = file.devices | file.parking.lanes | file.fire
+    return {name: thing.title for name, thing in things.items() if thing.title}
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,8 +102,6 @@ class _Secrets:
 
     def reveal(self, secret: Hidden, *loc: str) -> str:
         """The secret itself; what keeps it from us is noted."""
-        if len(secret.model_fields_set) > 1:
-            self.document.wrong(loc, "only one of 'env' and 'file'")
         if secret.env:
             if secret.env not in self.environment:
                 self.document.wrong((*loc, "env"), f"the environment variable {secret.env} to be set")

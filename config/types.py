@@ -51,9 +51,10 @@ def text(value: object) -> Mapping[str, str]:
     """Words by language; a bare text is the same in all of them."""
     if isinstance(value, str) and value:
         return dict.fromkeys(LANGUAGES, value)
-    if isinstance(value, dict) and value and all(isinstance(words, str) for words in value.values()):
-        if not set(value) - set(LANGUAGES):
-            return {language: value[language] for language in LANGUAGES if language in value}
+    if isinstance(value, dict) and value and set(value) <= set(LANGUAGES):
+        words = {language: value[language] for language in LANGUAGES if language in value}
+        if all(isinstance(word, str) and word for word in words.values()):
+            return words
     raise ValueError("a text, or one by language such as {zh: 东门, en: East gate}")
 
 
@@ -124,7 +125,12 @@ NO_SECRET = Hidden()
 
 
 def secret(value: object) -> object:
-    return {"plain": value} if isinstance(value, str) else value
+    match value:
+        case str():
+            return {"plain": value}
+        case {"env": _, **rest} | {"file": _, **rest} if not rest:
+            return value
+    raise ValueError("a text, {env: NAME} or {file: path}")
 
 
 Secret = Annotated[

@@ -8,7 +8,7 @@ from pathlib import Path
 from sitewarden.config.document import Document, Loc
 from sitewarden.config.errors import ConfigErrors, did_you_mean, one_of
 from sitewarden.config.profile import SHIPPED, available, load_profile
-from sitewarden.config.shape import DeviceShape, LinkShape, SiteFile
+from sitewarden.config.shape import LinkShape, SiteFile
 from sitewarden.drivers.modbus.points import Point, Profile, Unit
 from sitewarden.drivers.plan import (
     READERS,
@@ -22,6 +22,7 @@ from sitewarden.drivers.plan import (
 )
 
 SCAN = {"fast": 0.2, "normal": 1.0, "slow": 10.0}  # s, unless a device says otherwise
+ENDS = ("serial", "tcp", "listen")
 MODBUS_ONLY = frozenset({"unit", "scan", "timeout", "retries", "heartbeat"})
 
 
@@ -38,31 +39,33 @@ class Wires:
     def known(self) -> list[str]:
         return self.document.names("devices")
 
+    def device(self, name: str, loc: Loc, at_key: bool = False) -> bool:
+        """False, and noted, if there is no such device."""
+        if name not in self.known():
+            hint = did_you_mean(name, self.known())
+            self.document.wrong(loc, f"a device: {one_of(self.known())}", hint, at_key=at_key)
+        return name in self.known()
+
     def reader(self, name: str, loc: Loc) -> None:
         """Notes it if the device is not a card reader."""
-        if self._device(name, loc) and name in self.units:
-            self.document.wrong(loc, "a card reader", did_you_mean(name, self.readers))
+        if self.device(name, loc) and name in self.units:
+            self.document.wrong(loc, f"a card reader: {one_of(self.readers)}")
 
-    def point(self, full: str, loc: Loc) -> Point | None:
+    def point(self, full: str, loc: Loc, at_key: bool = False) -> Point | None:
         """The point that "device.point" names; None, and noted, if there is no such point."""
         device, _, name = full.partition(".")
-        if not self._device(device, loc):
+        if not self.device(device, loc, at_key):
             return None
         unit = self.units.get(device)
         points = {point.name: point for point in unit.profile.points} if unit else {}
         if name in points:
             return points[name]
         if device in self.readers:
-            self.document.wrong(loc, f"a device with points: {device} is a card reader")
+            self.document.wrong(loc, f"a device with points: {device} is a card reader", at_key=at_key)
         elif unit:
-            near = did_you_mean(full, [f"{device}.{point}" for point in points])
-            self.document.wrong(loc, f"a point of {device}: {one_of(points)}", near)
+            near = did_you_mean(name, points)
+            self.document.wrong(loc, f"a point of {device}: {one_of(points)}", near, at_key=at_key)
         return None
-
-    def _device(self, name: str, loc: Loc) -> bool:
-        if name not in self.known():
-            self.document.wrong(loc, f"a device: {one_of(self.known())}", did_you_mean(name, self.known()))
-        return name in self.known()
 
 
 def wires(document: Document, file: SiteFile, folder: Path) -> Wires:
@@ -74,9 +77,8 @@ def wires(document: Document, file: SiteFile, folder: Path) -> Wires:
         links = document.names("links")
         if device.link not in links:
             document.wrong((*loc, "link"), f"a link: {one_of(links)}", did_you_mean(device.link, links))
-        if (device.driver is None) == (device.profile is None):
-            document.wrong(loc, "either a driver (a card reader) or a profile (a Modbus unit)", at_key=True)
-        elif device.driver is not None:
+        document.exactly_one(loc, ("driver", "profile"), " (a card reader's driver, a Modbus unit's profile)")
+        if device.driver is not None:
             if device.driver not in READERS:
                 document.wrong((*loc, "driver"), one_of(READERS), did_you_mean(device.driver, READERS))
             for key in sorted(MODBUS_ONLY & device.model_fields_set):
@@ -157,9 +159,7 @@ def _link(
 
 
 def _port(document: Document, loc: Loc, link: LinkShape, folder: Path) -> Port | None:
-    ends = [end for end in (link.serial, link.tcp, link.listen) if end is not None]
-    if len(ends) != 1:
-        document.wrong(loc, "exactly one of 'serial', 'tcp' and 'listen'", at_key=True)
+    if not document.exactly_one(loc, ENDS):
         return None
     if link.serial is not None:
         if link.framing is Framing.TCP:
@@ -185,8 +185,7 @@ def _apart(document: Document, links: Sequence[LinkPlan]) -> None:
     """No two links on one port, whatever names the port goes by."""
     taken: dict[Port | str, str] = {}
     for link in links:
-        serial = isinstance(link.port, SerialPort)
         port = os.path.realpath(link.port.path) if isinstance(link.port, SerialPort) else link.port
         if (first := taken.setdefault(port, link.name)) != link.name:
-            key = "serial" if serial else "listen" if link.port.listen else "tcp"
+            key = next(key for key in ENDS if document.get("links", link.name, key) is not None)
             document.wrong(("links", link.name, key), f"a port of its own: {first} has this one")

@@ -1,0 +1,201 @@
+"""The whole far side of a site, built from the very plans that the gateway is configured with.
+
+Behind each link stands a twin; behind the twins stands one plant: the barriers are wired to the outputs
+and inputs that the lanes name, the fire lines to the points that the fire plan names, pumps, tank and
+lifts to the units whose profile says so. The estate lives by itself; `controls.py` makes things happen.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from random import Random
+
+from sitewarden.drivers.modbus.points import Kind, Unit
+from sitewarden.drivers.plan import BusPlan, LinkPlan, ReaderPlan
+from sitewarden.rules.model import Permit, Stamp, Value
+from sitewarden.rules.plan import FireInput, Lane, SitePlan
+from sitewarden.simulators.base import Twin
+from sitewarden.simulators.card_reader import CardReaderTwin
+from sitewarden.simulators.faces import Wired, level_face, lift_face, pump_face, sump_face
+from sitewarden.simulators.gate import Gate, Visit
+from sitewarden.simulators.modbus_slave import ModbusSlave, SlaveUnit
+from sitewarden.simulators.plant.fireline import OHMS, FireLine, LineState
+from sitewarden.simulators.plant.lift import Lift
+from sitewarden.simulators.plant.sump import Sump
+from sitewarden.simulators.plant.water import Pump, Waterworks
+from sitewarden.simulators.traffic import Traffic
+
+STEP = 1.0  # s of a step of the water
+
+
+@dataclass(frozen=True, slots=True)
+class Switched:
+    """An output that is wired to a barrier changed."""
+
+    mono: float
+    device: str
+    output: str
+    on: bool
+
+
+Seen = Visit | Switched
+
+
+class Estate:
+    def __init__(
+        self,
+        plan: SitePlan,
+        links: Sequence[LinkPlan],
+        permits: Sequence[Permit],
+        seed: int,
+        start: Stamp,
+        cars_an_hour: float = 0.0,
+        seen: Callable[[Seen], None] = lambda _: None,
+    ) -> None:
+        """`cars_an_hour`: at the quietest time of the day; `seen` hears what an onlooker would see."""
+        self.plan, self.permits, self.start = plan, permits, start
+        self.unplugged: set[str] = set()
+        self.gates: dict[str, Gate] = {}
+        self.lines: dict[str, FireLine] = {}
+        self.lifts: dict[str, Lift] = {}
+        self.pumps: dict[str, Pump] = {}
+        self.sumps: dict[str, Sump] = {}
+        self.units: dict[str, SlaveUnit] = {}
+        self.works = Waterworks([], self.chance(seed, "water"))
+        self.traffic = Traffic(plan.parking.lanes, permits, self.chance(seed, "traffic"), cars_an_hour)
+        self._seed, self._seen = seed, seen
+        self._readers: dict[str, CardReaderTwin] = {}
+        self._sources: dict[str, Wired] = {}
+        local = start.wall.astimezone(plan.tz)
+        self._midnight = start.mono - (local.hour * 3600 + local.minute * 60 + local.second)
+        self.twins: Mapping[str, Twin] = {link.name: self._twin(link) for link in links}
+        for lane in plan.parking.lanes:
+            self._wire_lane(lane)
+        for panel in plan.fire:
+            self._wire_fire(panel)
+        self._step_at = start.mono
+        self._car_at = self.traffic.next_after(start.mono, self.second_of_day(start.mono))
+
+    @staticmethod
+    def chance(seed: int, name: str) -> Random:
+        """Each part has a generator of its own, so that one more part changes no other."""
+        return Random(f"{seed}/{name}")
+
+    def second_of_day(self, mono: float) -> float:
+        """Local time, as it was at the start; the plant does not heed summer time."""
+        return (mono - self._midnight) % 86_400.0
+
+    def hour(self, mono: float) -> int:
+        return int(self.second_of_day(mono) // 3600)
+
+    # -- its own life ----------------------------------------------------------------------------
+
+    @property
+    def wake_at(self) -> float:
+        soonest = self._step_at
+        for gate in self.gates.values():
+            if gate.wake_at is not None and gate.wake_at < soonest:
+                soonest = gate.wake_at
+        for lift in self.lifts.values():
+            if lift.due is not None and lift.due < soonest:
+                soonest = lift.due
+        return soonest if self._car_at is None else min(soonest, self._car_at)
+
+    def woken(self, at: Stamp) -> None:
+        """Everything that was due happens; the twins may have something to say afterwards."""
+        mono = at.mono
+        while self._step_at <= mono:
+            self.works.advance(STEP, self.second_of_day(self._step_at))
+            for sump in self.sumps.values():
+                sump.advance(STEP)
+            self._step_at += STEP
+        for lift in self.lifts.values():
+            lift.advance(mono, self.hour(mono))
+        while self._car_at is not None and self._car_at <= mono:
+            self._arrives(self._car_at)
+            self._car_at = self.traffic.next_after(self._car_at, self.second_of_day(self._car_at))
+        for gate in self.gates.values():
+            gate.advance(mono)
+
+    def _arrives(self, mono: float) -> None:
+        if arrival := self.traffic.arrival(self.hour(mono)):
+            for car in arrival.cars:
+                self.gates[arrival.lane].arrive(car, mono)
+
+    def _visited(self, visit: Visit) -> None:
+        self.traffic.ended(visit)
+        self._seen(visit)
+
+    # -- how it is built -------------------------------------------------------------------------
+
+    def _twin(self, link: LinkPlan) -> Twin:
+        match link.wire:
+            case ReaderPlan(device):
+                return self._readers.setdefault(device, CardReaderTwin())
+            case BusPlan(framing, units):
+                return ModbusSlave(framing, [self._unit(unit) for unit in units])
+
+    def _unit(self, unit: Unit) -> SlaveUnit:
+        chance = self.chance(self._seed, unit.device)
+        source = self._sources[unit.device] = Wired(unit.profile, chance)
+        match unit.profile.name:
+            case "grundfos-cim":
+                pump = self.pumps[unit.device] = Pump(hours=chance.uniform(900, 9000), starts=1200)
+                self.works.pumps.append(pump)
+                source.inputs |= pump_face(pump, self.works)
+            case "level-4-20ma":
+                source.inputs |= level_face(self.works)
+            case "lift-monitor-a":
+                lift = self.lifts[unit.device] = Lift(chance, self.start.mono)
+                source.inputs |= lift_face(lift, lambda mono: lift.advance(mono, self.hour(mono)))
+            case "two-pump-sump":
+                sump = self.sumps[unit.device] = Sump(chance)
+                source.inputs |= sump_face(sump)
+        self.units[unit.device] = SlaveUnit(unit, source)
+        return self.units[unit.device]
+
+    def _wire_lane(self, lane: Lane) -> None:
+        barrier, chance = lane.barrier, self.chance(self._seed, lane.id)
+        gate = Gate(lane, self._readers[lane.reader], chance, self.start.mono, self._visited)
+        self.gates[lane.id] = gate
+        arm, outputs = gate.arm, self._sources[barrier.device].outputs
+        outputs[barrier.open] = partial(self._open_output, gate)
+        if barrier.close:
+            outputs[barrier.close] = lambda on, at: arm.close(at.mono) if on else None
+        self._wire(barrier.loop_under, lambda at: arm.under, gate)
+        self._wire(barrier.loop_before, lambda at: gate.before, gate)
+        self._wire(barrier.opened, lambda at: arm.opened, gate)
+        self._wire(barrier.closed, lambda at: arm.closed, gate)
+
+    def _wire(self, point: str, get: Callable[[Stamp], Value], gate: Gate) -> None:
+        def look(at: Stamp) -> Value:
+            gate.advance(at.mono)
+            return get(at)
+
+        if point:
+            device, _, name = point.partition(".")
+            self._sources[device].inputs[name] = look
+
+    def _open_output(self, gate: Gate, on: Value, at: Stamp) -> None:
+        gate.advance(at.mono)
+        if bool(on) is not gate.arm.open_held:
+            gate.arm.hold_open(bool(on), at.mono)
+            self._seen(Switched(at.mono, gate.lane.barrier.device, gate.lane.barrier.open, bool(on)))
+
+    def _wire_fire(self, panel: FireInput) -> None:
+        line = self.lines[panel.panel] = FireLine()
+        device, _, name = panel.point.partition(".")
+        points = self.units[device].unit.profile.points
+        kind = next(point.kind for point in points if point.name == name)
+        shown = {state: _shown(panel, state, kind) for state in LineState}
+        self._sources[device].inputs[name] = lambda at: shown[line.state]
+
+
+def _shown(panel: FireInput, state: LineState, kind: Kind) -> Value:
+    """What the input reads in this state: the real resistance, or what the site's bands call so."""
+    for band in panel.bands:
+        if state in (band.kind, band.text):
+            if kind in (Kind.BOOL, Kind.BIT):
+                return band.low <= 1.0 < band.high
+            return OHMS[state] if band.low <= OHMS[state] < band.high else (band.low + band.high) / 2
+    return OHMS[state] if kind not in (Kind.BOOL, Kind.BIT) else False

@@ -1,0 +1,101 @@
+"""How the plant looks through the points of each profile in `config/profiles/`, by their names.
+
+A face is a table: the point's name and how it is read. Points that no face knows drift plausibly.
+"""
+
+from collections.abc import Callable, Mapping
+from random import Random
+
+from sitewarden.drivers.modbus.points import Profile
+from sitewarden.rules.model import Stamp, Value
+from sitewarden.simulators.drift import Drift
+from sitewarden.simulators.plant.lift import Lift, Phase
+from sitewarden.simulators.plant.sump import Sump
+from sitewarden.simulators.plant.water import Pump, PumpFault, Waterworks
+
+Getter = Callable[[Stamp], Value | None]
+Setter = Callable[[Value, Stamp], None]
+Face = Mapping[str, Getter]
+
+
+class Wired:
+    """A `Source` whose points are wired to the plant one by one."""
+
+    def __init__(self, profile: Profile, chance: Random) -> None:
+        self.inputs: dict[str, Getter] = {}
+        self.outputs: dict[str, Setter] = {}
+        self._rest = Drift(profile, chance)
+
+    def values(self, at: Stamp) -> Mapping[str, Value | None]:
+        return {**self._rest.values(at), **{name: get(at) for name, get in self.inputs.items()}}
+
+    def write(self, point: str, value: Value, at: Stamp) -> None:
+        self._rest.write(point, value, at)
+        if output := self.outputs.get(point):
+            output(value, at)
+
+
+def pump_face(pump: Pump, works: Waterworks) -> Face:
+    """`grundfos-cim`."""
+    return {
+        "pressure": lambda at: works.pressure,
+        "flow": lambda at: pump.flow,
+        "speed": lambda at: round(pump.speed * pump.RATED),
+        "frequency": lambda at: pump.speed * 50.0,
+        "performance": lambda at: pump.speed * 100.0,
+        "current": lambda at: pump.current,
+        "power": lambda at: round(pump.power),
+        "temperature": lambda at: pump.celsius,
+        "hours": lambda at: int(pump.hours),
+        "energy": lambda at: int(pump.energy),
+        "starts": lambda at: pump.starts,
+        "running": lambda at: pump.running,
+        "alarm": lambda at: pump.fault != PumpFault.NONE,
+        "alarm_code": lambda at: pump.fault,
+        "warning_code": lambda at: 0,
+    }
+
+
+def level_face(works: Waterworks) -> Face:
+    """`level-4-20ma`."""
+    return {"level": lambda at: works.tank.level}
+
+
+def lift_face(lift: Lift, advance: Callable[[float], None]) -> Face:
+    """`lift-monitor-a`; `advance` brings the lift to an instant first."""
+
+    def floor(at: Stamp) -> Value:
+        advance(at.mono)
+        return round(lift.position)
+
+    return {
+        "floor": floor,
+        "speed": lambda at: abs(lift.speed),
+        "up": lambda at: lift.speed > 0.0,
+        "down": lambda at: lift.speed < 0.0,
+        "levelled": lambda at: lift.levelled,
+        "door_open": lambda at: lift.door_open,
+        "person": lambda at: lift.person,
+        "door_count": lambda at: lift.doors,
+        "floors_run": lambda at: lift.floors_run,
+        "fault_unlevelled_trap": lambda at: lift.trapped,
+        "fault_stop_outside_zone": lambda at: lift.phase is Phase.STUCK,
+    }
+
+
+def sump_face(sump: Sump) -> Face:
+    """`two-pump-sump`."""
+    first, second = sump.pumps
+    return {
+        "level": lambda at: sump.level,
+        "duty": lambda at: sump.duty + 1,
+        "spill": lambda at: sump.spills,
+        "p1_available": lambda at: True,
+        "p2_available": lambda at: True,
+        "p1_running": lambda at: first.running,
+        "p2_running": lambda at: second.running,
+        "p1_starts": lambda at: first.starts,
+        "p2_starts": lambda at: second.starts,
+        "p1_hours": lambda at: int(first.hours),
+        "p2_hours": lambda at: int(second.hours),
+    }

@@ -1,0 +1,192 @@
+"""What each output of a unit should be, until the unit has confirmed that it is so.
+
+PULSE is on and, `seconds` after the unit has confirmed that, off. SET is on and held: whatever pulses
+come, and again after the unit was away. CLEAR ends both. An on that may have reached the unit is always
+followed by its off.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from math import inf
+
+from sitewarden.drivers.modbus.codec import encode
+from sitewarden.drivers.modbus.points import Kind, Point, Table, Unit
+from sitewarden.drivers.modbus.wire import Request, write
+from sitewarden.rules.model import Command, Do, Stamp, Value
+
+LAPSES = 10.0  # s; a barrier must not open minutes after the swipe
+REFUSED = 1.0  # s until what the unit has refused is tried again
+MOST_COILS = 1968  # in one write (V1.1b3, 6.11)
+SHARED = frozenset({Kind.BIT, Kind.U8H, Kind.U8L})  # a register of theirs would be written whole
+
+
+@dataclass(slots=True, eq=False)
+class Output:
+    point: Point
+    held: bool = False
+    want: bytes | None = None  # yet to be written
+    lapses: float | None = None  # when that is no longer wanted
+    pulse: float | None = None  # s that the on in `want` is to last
+    off_at: float | None = None  # the end of the pulse under way
+    perhaps_on: bool = False  # a pulse's on was sent, and no off confirmed since
+    expect: bytes | None = None  # must be read back so
+    rests_until: float = -inf  # the unit has refused
+
+    def command(self, do: Do, seconds: float, at: Stamp) -> None:
+        self.rests_until = -inf
+        match do:
+            case Do.PULSE if self.held:
+                return
+            case Do.PULSE:
+                self.want, self.expect = encode(self.point, True), None
+                self.lapses, self.pulse = at.mono + LAPSES, seconds
+            case Do.SET | Do.CLEAR:
+                self.held = do is Do.SET
+                self.put(encode(self.point, self.held))
+
+    def put(self, raw: bytes, lapses: float | None = None) -> None:
+        """Whatever was under way is over; `raw` is to be written and read back."""
+        self.want = self.expect = raw
+        self.lapses, self.pulse, self.off_at = lapses, None, None
+
+    def due(self, at: Stamp) -> bytes | None:
+        """What is to be written now."""
+        if self.want is not None and self.lapses is not None and at.mono >= self.lapses:
+            self.want = self.expect = self.lapses = self.pulse = None
+            if self.perhaps_on and self.off_at is None:
+                self.off_at = at.mono
+        if self.want is None and self.off_at is not None and at.mono >= self.off_at:
+            self.put(encode(self.point, False))
+        return self.want if at.mono >= self.rests_until else None
+
+    @property
+    def wake_at(self) -> float | None:
+        """When `due` has something; None: not before it is told so."""
+        return self.off_at if self.want is None else self.rests_until
+
+    def sent(self) -> None:
+        self.perhaps_on = self.perhaps_on or self.pulse is not None
+
+    def confirmed(self, raw: bytes, at: Stamp) -> None:
+        """The unit echoed the write of `raw`; meanwhile something else may be wanted."""
+        if raw != self.want:
+            return
+        if self.pulse is not None:
+            self.off_at = at.mono + self.pulse
+        else:
+            self.perhaps_on = False
+        self.want = self.lapses = self.pulse = None
+
+    def refused(self, at: Stamp) -> None:
+        self.rests_until = at.mono + REFUSED
+
+    def seen(self, raw: bytes) -> None:
+        """The unit was read: what was written is there, or is written once more."""
+        if self.expect is None or self.want is not None:
+            return
+        if raw != self.expect:
+            self.want = self.expect
+        elif not self.held:
+            self.expect = None
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    request: Request
+    outputs: tuple[Output, ...]
+    values: tuple[bytes, ...]
+
+    def confirmed(self, at: Stamp) -> None:
+        for output, value in zip(self.outputs, self.values, strict=True):
+            output.confirmed(value, at)
+
+
+class Outputs:
+    """The writable points of a unit."""
+
+    def __init__(self, unit: Unit) -> None:
+        self._unit = unit
+        points = [point for point in unit.profile.points if point.writable and point.kind not in SHARED]
+        self._all = {point.name: Output(point) for point in points}
+        self._active: set[Output] = set()  # something is to be written, now or when the pulse ends
+        self.joins = True  # False once the unit has refused several coils in one request
+
+    def command(self, command: Command, at: Stamp) -> None:
+        """ValueError: no such output."""
+        output = self._named(command.output)
+        output.command(command.do, command.seconds, at)
+        self._active.add(output)
+
+    def write(self, name: str, value: Value, at: Stamp) -> None:
+        """ValueError: no such output, or not within what may be written to it."""
+        output = self._named(name)
+        low, high = output.point.write_low, output.point.write_high
+        if not isinstance(value, str) and (
+            (low is not None and value < low) or (high is not None and value > high)
+        ):
+            raise ValueError(f"{self._unit.device}.{name}: {value} is not within {low} and {high}")
+        output.held = False
+        output.put(encode(output.point, value), at.mono + LAPSES)
+        self._active.add(output)
+
+    def due(self, at: Stamp) -> Write | None:
+        """The next write; neighbouring coils that wait as well go with it."""
+        run: list[Output] = []
+        values: list[bytes] = []
+        for output in sorted(self._active, key=lambda output: output.point.address):
+            value = output.due(at)
+            if value is None:
+                if output.wake_at is None:
+                    self._active.remove(output)
+            elif not run or (self.joins and len(run) < MOST_COILS and _neighbours(run[-1], output)):
+                run.append(output)
+                values.append(value)
+        if not run:
+            return None
+        first = run[0].point
+        request = write(self._unit.unit_id, first.table, first.address, values)
+        return Write(request, tuple(run), tuple(values))
+
+    def refused(self, write: Write, at: Stamp) -> None:
+        """Not every device knows how to write several coils, or has them all: then one by one."""
+        if len(write.outputs) > 1:
+            self.joins = False
+            return
+        for output in write.outputs:
+            output.refused(at)
+
+    @property
+    def waiting(self) -> bool:
+        """Something could not be written yet."""
+        return any(output.want is not None for output in self._active)
+
+    def next_due(self) -> float | None:
+        """When `due` has something."""
+        due = [output.wake_at for output in self._active]
+        return min((at for at in due if at is not None), default=None)
+
+    def among(self, points: Iterable[Point]) -> tuple[Output, ...]:
+        return tuple(self._all[point.name] for point in points if point.name in self._all)
+
+    def seen(self, output: Output, raw: bytes) -> None:
+        output.seen(raw)
+        if output.want is not None:
+            self._active.add(output)
+
+    def returned(self) -> None:
+        """The unit was away and may have lost what it was told."""
+        for output in self._all.values():
+            if output.held:
+                output.want = output.expect
+                self._active.add(output)
+
+    def _named(self, name: str) -> Output:
+        if output := self._all.get(name):
+            return output
+        raise ValueError(f"{self._unit.device} has no output {name!r}")
+
+
+def _neighbours(output: Output, other: Output) -> bool:
+    if output.point.table is not Table.COIL or other.point.table is not Table.COIL:
+        return False
+    return other.point.address == output.point.address + 1

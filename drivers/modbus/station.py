@@ -1,0 +1,260 @@
+"""One unit of a bus: what is read of it, whether it answers, and what that says about its points.
+
+A unit that stops answering is left alone but for one short probe, ever more seldom (a circuit breaker), so
+that its time-outs do not eat the time of the others. A read that fails while the unit answers others marks
+its own points only.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import IntEnum
+from math import inf
+
+from sitewarden.drivers.modbus.outputs import Outputs, Write
+from sitewarden.drivers.modbus.planner import Block, halves, plan
+from sitewarden.drivers.modbus.points import Unit
+from sitewarden.drivers.modbus.schedule import Schedule
+from sitewarden.drivers.modbus.watch import Watch, part
+from sitewarden.drivers.modbus.wire import EXCEPTION, Counters, Request, read
+from sitewarden.rules.model import Event, LinkChanged, Reason, Stamp, Trouble
+
+PROBE_FIRST, PROBE_MOST = 1.0, 30.0  # s between probes of a unit that does not answer, doubling
+PROBE_WAITED = 2.0  # s at most while something waits to be written to it
+LATE = 1.0  # s in which the answer to a request that timed out may still come
+
+
+class Refusal(IntEnum):
+    """Exception codes (V1.1b3, clause 7) that mean more than a refusal."""
+
+    ILLEGAL_ADDRESS = 2
+    ILLEGAL_VALUE = 3  # also: more registers than the device gives in one read
+    NO_PATH = 10  # a gateway speaks for a unit that it cannot reach
+    NO_ANSWER = 11
+
+
+@dataclass(slots=True, eq=False)
+class Poll:
+    """A block and when it is read."""
+
+    station: "Station"
+    block: Block
+    request: Request
+    watch: Watch
+    period: float
+    due: float = 0.0
+    misses: int = 0  # in a row
+    broken: bool = False  # what came of it made our own code fail
+
+
+class Station:
+    """`schedule` is the bus's; the station keeps its own polls in it."""
+
+    def __init__(self, unit: Unit, schedule: Schedule[Poll]) -> None:
+        self.unit, self._schedule = unit, schedule
+        self.counters = Counters()
+        self.outputs = Outputs(unit)
+        self._polls = [
+            self._poll(block, Watch(unit.device, block, unit.heartbeat)) for block in plan(unit.profile)
+        ]
+        self._up: bool | None = None  # None: not known yet
+        self._resting = False  # the breaker is open
+        self._suspect = False  # one poll failed for good; the next answer or none decides
+        self._misses = 0  # unanswered requests in a row
+        self._pause = PROBE_FIRST
+        self._write_at = -inf  # no write before
+        self._owed: dict[int, tuple[bytes, float]] = {}  # function -> request, until when it may be answered
+
+    # -- what is next ----------------------------------------------------------------------------
+
+    def connected(self, at: Stamp) -> None:
+        self._resting = self._suspect = False
+        self._misses, self._pause, self._write_at = 0, PROBE_FIRST, -inf
+        self._owed.clear()
+        self._resume(at)
+        self.outputs.returned()
+
+    def lost(self, at: Stamp, reason: Reason) -> Iterator[Event]:
+        for poll in self._polls:
+            self._schedule.remove(poll)
+        yield from self._gone(reason, at)
+
+    def next_write(self, at: Stamp) -> Write | None:
+        return self.outputs.due(at) if at.mono >= self._write_at else None
+
+    def next_due(self) -> float | None:
+        """When `next_write` has something; the polls stand in the schedule."""
+        due = self.outputs.next_due()
+        return None if due is None else max(due, self._write_at)
+
+    def commanded(self) -> None:
+        """A command does not wait for the pause after the last one that failed."""
+        self._write_at = -inf
+
+    def free_at(self, request: Request, at: Stamp) -> float | None:
+        """When `request` may be sent; None: now.
+
+        Nothing in an RTU answer says which addresses it is about. While the answer to another read may
+        still come, the same function must not be asked of this unit.
+        """
+        pdu, until = self._owed.get(request.function, (b"", -inf))
+        return until if at.mono < until and pdu != request.pdu else None
+
+    # -- what came -------------------------------------------------------------------------------
+
+    def answered(self, job: Poll | Write, pdu: bytes, at: Stamp) -> Iterator[Event]:
+        """`pdu` fits the request of `job`, or refuses it."""
+        refusal = pdu[1] if pdu[0] & EXCEPTION else None
+        if refusal in (Refusal.NO_PATH, Refusal.NO_ANSWER):
+            self.counters.exceptions += 1
+            yield from self.missed(job, Reason.TIMEOUT, at)
+            return
+        self.counters.answers += 1
+        self._misses, self._suspect = 0, False
+        yield from self._came(at)
+        match job:
+            case Write() if refusal is not None:
+                self.counters.exceptions += 1
+                self.outputs.refused(job, at)
+            case Write():
+                job.confirmed(at)
+                self._read_back(job, at)
+            case Poll() if refusal is not None:
+                yield from self._read_refused(job, refusal, at)
+            case Poll():
+                yield from self._read(job, pdu[2:], at)
+
+    def missed(self, job: Poll | Write, reason: Reason, at: Stamp) -> Iterator[Event]:
+        """No answer, or a garbled one."""
+        self._misses += 1
+        if isinstance(job, Poll):
+            job.misses += 1
+        if self._resting:
+            self._rest(at)
+        elif self._suspect:
+            yield from self._down(reason, at)
+        elif isinstance(job, Write):
+            if self._misses > self.unit.retries:
+                yield from self._down(reason, at)
+        elif job.misses <= self.unit.retries:
+            self._schedule.add(job, at.mono, -inf)
+        else:
+            yield from self._failed(job, reason, at)
+
+    def unanswered(self, request: Request, at: Stamp) -> None:
+        """The answer to `request` may still come, late."""
+        self._owed[request.function] = request.pdu, at.mono + LATE
+
+    def broken(self, poll: Poll, error: Exception, at: Stamp) -> Iterator[Event]:
+        """Our own code raised over an answer: these points are bad, the others go on."""
+        poll.broken = True
+        poll.misses += 1
+        yield Trouble("driver_failed", self.unit.device, True, at, {"error": type(error).__name__})
+        yield from poll.watch.failed(Reason.DRIVER, at)
+        self._later(poll, at)
+
+    # -- reads -----------------------------------------------------------------------------------
+
+    def _read(self, poll: Poll, raw: bytes, at: Stamp) -> Iterator[Event]:
+        yield from poll.watch.answered(raw, at)
+        for output in self.outputs.among(poll.block.points):
+            self.outputs.seen(output, part(poll.block, output.point, raw))
+        if poll.broken:
+            yield Trouble("driver_failed", self.unit.device, False, at)
+        poll.misses, poll.broken = 0, False
+        self._again(poll, at)
+
+    def _read_refused(self, poll: Poll, refusal: int, at: Stamp) -> Iterator[Event]:
+        self.counters.exceptions += 1
+        two = halves(poll.block) if refusal in (Refusal.ILLEGAL_ADDRESS, Refusal.ILLEGAL_VALUE) else None
+        if two is None:
+            poll.misses = 0
+            yield from poll.watch.failed(Reason.EXCEPTION, at)
+            self._again(poll, at)
+            return
+        self._polls.remove(poll)
+        for block in two:
+            half = self._poll(block, poll.watch.only(block))
+            self._polls.append(half)
+            self._now(half, at)
+
+    def _read_back(self, job: Write, at: Stamp) -> None:
+        points = [output.point for output in job.outputs]
+        for poll in self._polls:
+            if any(point in points for point in poll.block.points):
+                self._now(poll, at)
+
+    def _again(self, poll: Poll, at: Stamp) -> None:
+        """On the next beat of its period; beats that have passed are counted, never caught up."""
+        poll.due += poll.period
+        if (behind := at.mono - poll.due) >= 0:
+            beats = int(behind / poll.period) + 1
+            self.counters.skipped += beats
+            poll.due += beats * poll.period
+        self._schedule.add(poll, poll.due, poll.due + poll.period)
+
+    def _later(self, poll: Poll, at: Stamp) -> None:
+        """After a pause that grows with its misses."""
+        pause = min(poll.period * 2.0 ** min(poll.misses, 10), max(poll.period, PROBE_MOST))
+        poll.due = at.mono + pause
+        self._schedule.add(poll, poll.due, poll.due + poll.period)
+
+    def _now(self, poll: Poll, at: Stamp) -> None:
+        poll.due = at.mono
+        self._schedule.add(poll, poll.due, poll.due + poll.period)
+
+    def _poll(self, block: Block, watch: Watch) -> Poll:
+        request = read(self.unit.unit_id, block.table, block.first, block.count)
+        return Poll(self, block, request, watch, self.unit.scan[block.scan])
+
+    # -- answering or not ------------------------------------------------------------------------
+
+    def _came(self, at: Stamp) -> Iterator[Event]:
+        if self._resting:
+            self._resting, self._pause, self._write_at = False, PROBE_FIRST, -inf
+            self.outputs.returned()
+            self._resume(at)
+        if not self._up:
+            self._up = True
+            yield LinkChanged(self.unit.device, True, at)
+
+    def _failed(self, poll: Poll, reason: Reason, at: Stamp) -> Iterator[Event]:
+        """A read went unanswered in spite of its retries. Is it the read or the unit?"""
+        others = [other for other in self._polls if other is not poll and not other.misses]
+        if self._misses > self.unit.retries and not others:
+            yield from self._down(reason, at)
+            return
+        yield from poll.watch.failed(reason, at)
+        self._later(poll, at)
+        if self._misses > self.unit.retries:
+            self._suspect = True
+            self._schedule.add(min(others, key=_size), at.mono, -inf)
+
+    def _down(self, reason: Reason, at: Stamp) -> Iterator[Event]:
+        self._resting, self._suspect = True, False
+        yield from self._gone(reason, at)
+        self._rest(at)
+
+    def _rest(self, at: Stamp) -> None:
+        """One probe after a pause: what waits to be written, or else the shortest read."""
+        pause = min(self._pause, PROBE_WAITED) if self.outputs.waiting else self._pause
+        self._pause = min(self._pause * 2, PROBE_MOST)
+        self._write_at = at.mono + pause
+        for poll in self._polls:
+            self._schedule.remove(poll)
+        self._schedule.add(min(self._polls, key=_size), at.mono + pause, inf)
+
+    def _resume(self, at: Stamp) -> None:
+        for poll in self._polls:
+            poll.misses = 0
+            self._now(poll, at)
+
+    def _gone(self, reason: Reason, at: Stamp) -> Iterator[Event]:
+        if self._up is not False:
+            self._up = False
+            yield LinkChanged(self.unit.device, False, at, reason)
+        for poll in self._polls:
+            yield from poll.watch.failed(reason, at)
+
+
+def _size(poll: Poll) -> int:
+    return poll.request.length

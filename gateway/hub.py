@@ -4,10 +4,14 @@ from collections import deque
 from collections.abc import Callable, Collection, Sequence
 from threading import Condition, Lock
 
-from sitewarden.rules.model import Effect
+from sitewarden.rules.model import Effect, Trouble
 
 Wanted = Collection[type] | Callable[[Effect], bool]
 """The types of effects to be told of, or a quick test of one effect."""
+
+
+Report = Callable[[Trouble], None]
+"""How a store or a sink tells of its own trouble, from its own thread: it must return at once."""
 
 
 class Subscription:

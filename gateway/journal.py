@@ -18,6 +18,7 @@ from queue import Empty, SimpleQueue
 from threading import Thread
 from typing import TypeVar
 
+from sitewarden.gateway import records
 from sitewarden.gateway.database import (
     MIB,
     Ballast,
@@ -27,7 +28,6 @@ from sitewarden.gateway.database import (
     open_sound,
     transaction,
 )
-from sitewarden.gateway import records
 from sitewarden.gateway.records import (
     ALARMS,
     DECISIONS,
@@ -83,7 +83,6 @@ class Journal:
         self._db, self.set_aside = open_sound(path, Sync.FULL, SCHEMA)
         self._ballast = Ballast(path.with_name("journal.ballast"), 4 * MIB)
         self._ballast.take()
-        self.unreadable: tuple[str, ...] = ()
         self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
         self._held: deque[list[Statement]] = deque(maxlen=HELD)
         self._thread = Thread(target=self._run, name="journal", daemon=True)
@@ -153,9 +152,8 @@ class Journal:
 
     # -- reading, from any thread ----------------------------------------------------------------
 
-    def cells(self) -> dict[str, object]:
-        """Every cell as it was kept last, for `Core`. What cannot be read is left out; `unreadable` then
-        names its keys."""
+    def cells(self) -> tuple[dict[str, object], tuple[str, ...]]:
+        """Every cell as it was kept last, for `Core`, and the keys of those that cannot be read."""
         found: dict[str, object] = {}
         unreadable: list[str] = []
         with connect_reading(self.path) as db:
@@ -165,8 +163,7 @@ class Journal:
                 found[key] = cells.load(key, text)
             except ValueError:
                 unreadable.append(key)
-        self.unreadable = tuple(unreadable)
-        return found
+        return found, tuple(unreadable)
 
     def newest(self) -> Stamp | None:
         """The newest instant on record; a clock goes on from here."""

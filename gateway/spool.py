@@ -1,0 +1,385 @@
+"""spool.db: telemetry that is not delivered yet, in checksummed blocks, with a cursor a destination.
+
+A block is what one commit appended. It goes away once every destination is past it, or as the oldest
+when there is no room; then it is counted in the ledger of losses, with its instants and the reason.
+Whatever happens to the file, the gateway goes on: a broken block is skipped, a broken file is set aside.
+"""
+
+import sqlite3
+import zlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from threading import RLock, Thread
+from typing import TypeVar
+
+import zstandard
+
+from sitewarden.gateway.clock import Clock
+from sitewarden.gateway.database import (
+    MIB,
+    Ballast,
+    Sync,
+    is_broken,
+    is_full,
+    open_sound,
+    set_aside,
+    transaction,
+)
+from sitewarden.gateway.hub import Report, Subscription
+from sitewarden.gateway.sinks.lines import Lines
+from sitewarden.gateway.troubles import Troubles
+
+T = TypeVar("T")
+
+MOST = 512 * MIB  # bytes; some 50 million readings, half a day of a thousand a second
+SHARE = 64  # the oldest 1/64 of all blocks makes room at once
+BALLAST = 8 * MIB
+LOSSES = 10_000  # lines of the ledger that are kept
+
+PAUSE, GROUP = 0.5, 1000  # s and effects: whichever comes first is a commit
+BLOCK = 5000  # lines in one block at most, when the disk was slow
+NEARLY_FULL, ENOUGH_ROOM = 0.8, 0.7  # of the room there is
+
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS blocks (
+    id INTEGER PRIMARY KEY, first INTEGER NOT NULL, last INTEGER NOT NULL, count INTEGER NOT NULL,
+    crc INTEGER NOT NULL, packed INTEGER NOT NULL, lines BLOB NOT NULL
+) STRICT;
+CREATE TABLE IF NOT EXISTS cursors (destination TEXT PRIMARY KEY, block INTEGER NOT NULL) STRICT;
+CREATE TABLE IF NOT EXISTS losses (
+    id INTEGER PRIMARY KEY, why TEXT NOT NULL, destination TEXT NOT NULL, count INTEGER NOT NULL,
+    first INTEGER NOT NULL, last INTEGER NOT NULL, sample BLOB NOT NULL, note TEXT NOT NULL
+) STRICT;
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """Lines that one commit appended. `first` and `last` are instants in ns since 1970."""
+
+    id: int
+    first: int
+    last: int
+    lines: tuple[bytes, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Loss:
+    """A gap: `count` lines between two instants (ns) did not reach `destination` ("": nobody).
+
+    `why`: full, crc, overrun (more came than could be written), rejected (the server did not take it).
+    `sample` is a rejected line, `note` the server's words.
+    """
+
+    why: str
+    count: int
+    first: int = 0
+    last: int = 0
+    destination: str = ""
+    sample: bytes = b""
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SpoolStats:
+    blocks: int
+    lines: int
+    fill: float  # 0 to 1 of the room there is
+    oldest: int | None  # ns
+    pending: dict[str, int]  # lines a destination has not taken yet
+    lost: int  # lines since the start, all reasons
+    set_aside: int  # broken files since the start
+
+
+class SpoolFailed(Exception):
+    """The disk did not take a block, not even in the room of the oldest ones."""
+
+
+class Spool:
+    """Any thread may use it; one at a time gets in, and none of them is the main loop."""
+
+    def __init__(self, path: Path, destinations: Sequence[str] = (), most: int = MOST) -> None:
+        self.path, self._most = path, most
+        self._destinations = tuple(destinations)
+        self._lock = RLock()
+        self._ballast = Ballast(path.with_name("spool.ballast"), BALLAST)
+        self._pack = zstandard.ZstdCompressor(level=1)
+        self._unpack = zstandard.ZstdDecompressor()
+        self._lost = 0
+        self.set_aside = 0  # broken files since the start
+        self.dropping = False  # the newest block took the room of the oldest ones
+        self._next = 1
+        self._open()
+        self._guarded(self._take_stock)
+
+    # -- writing ---------------------------------------------------------------------------------
+
+    def append(self, lines: Sequence[bytes], first: int, last: int) -> None:
+        """One durable block; the instants are the lines' earliest and latest in ns. Raises SpoolFailed."""
+        body = b"\n".join(lines)
+        packed = self._pack.compress(body)
+        kept = (1, packed) if len(packed) < len(body) else (0, body)
+        row = (first, last, len(lines), zlib.crc32(body), *kept)
+        with self._lock:
+            try:
+                self._guarded(lambda: self._insert(row))
+                self._ballast.take()
+            except SpoolFailed:
+                self._lost += len(lines)  # the ledger is on the same disk
+                raise
+
+    def lose(self, loss: Loss) -> None:
+        """Writes a gap into the ledger. Raises SpoolFailed."""
+        self._lost += loss.count
+        row = (loss.why, loss.destination, loss.count, loss.first, loss.last, loss.sample, loss.note)
+        with self._lock:
+            self._guarded(lambda: self._with_ballast(lambda: self._enter(row)))
+
+    def advance(self, destination: str, block: int) -> None:
+        """`destination` has this block and all before it: there is proof. Raises SpoolFailed."""
+        with self._lock:
+            self._guarded(lambda: self._with_ballast(lambda: self._pass(destination, block)))
+
+    def serve(self, destinations: Sequence[str]) -> None:
+        """From now on these; a new one begins with the oldest block there is. Raises SpoolFailed."""
+        with self._lock:
+            self._destinations = tuple(destinations)
+            self._guarded(lambda: self._with_ballast(self._enlist))
+
+    # -- reading ---------------------------------------------------------------------------------
+
+    def read(self, destination: str, most: int) -> list[Block]:
+        """The oldest blocks that `destination` lacks, about `most` lines of them, at least one block.
+        Blocks that are not what was written are skipped and counted. Raises SpoolFailed."""
+        with self._lock:
+            return self._guarded(lambda: self._read(destination, most))
+
+    def losses(self, limit: int = 100) -> list[Loss]:
+        """The ledger, newest first."""
+        query = (
+            "SELECT why, count, first, last, destination, sample, note FROM losses ORDER BY id DESC LIMIT ?"
+        )
+        with self._lock:
+            return self._guarded(lambda: [Loss(*row) for row in self._db.execute(query, (limit,))])
+
+    def stats(self) -> SpoolStats:
+        with self._lock:
+            return self._guarded(self._stats)
+
+    @property
+    def fill(self) -> float:
+        """0 to 1 of the room there is."""
+        with self._lock:
+            return self._guarded(self._fill)
+
+    def close(self) -> None:
+        with self._lock:
+            self._db.close()
+
+    # -- the file --------------------------------------------------------------------------------
+
+    def _guarded(self, action: Callable[[], T]) -> T:
+        """Does it again in a fresh file if this one turns out to be broken."""
+        try:
+            try:
+                return action()
+            except sqlite3.DatabaseError as error:
+                if not is_broken(error):
+                    raise
+            self._db.close()
+            set_aside(self.path)
+            self.set_aside += 1
+            self._open()
+            self._take_stock()
+            return action()
+        except sqlite3.Error as error:
+            raise SpoolFailed(str(error)) from error
+
+    def _open(self) -> None:
+        self._db, aside = self._with_ballast(lambda: open_sound(self.path, Sync.FULL, SCHEMA))
+        self.set_aside += aside is not None
+        (page,) = self._db.execute("PRAGMA page_size").fetchone()
+        self._db.execute(f"PRAGMA max_page_count = {self._most // page}")
+
+    def _take_stock(self) -> None:
+        self._enlist()
+        (newest,) = self._db.execute("SELECT max(id) FROM blocks").fetchone()
+        (passed,) = self._db.execute("SELECT max(block) FROM cursors").fetchone()
+        # Never a number twice: a sink may still hold blocks of a file that was set aside.
+        self._next = max(self._next, (newest or 0) + 1, (passed or 0) + 1)
+        self._ballast.take()
+
+    def _with_ballast(self, action: Callable[[], T]) -> T:
+        """Does it again in the room of the ballast if the disk is full."""
+        try:
+            return action()
+        except sqlite3.Error as error:
+            if not (is_full(error) and self._ballast.give()):
+                raise
+        return action()
+
+    def _enlist(self) -> None:
+        marks = ", ".join("?" * len(self._destinations))
+        with transaction(self._db):
+            self._db.execute(f"DELETE FROM cursors WHERE destination NOT IN ({marks})", self._destinations)  # noqa: S608
+            self._db.executemany(
+                "INSERT OR IGNORE INTO cursors VALUES (?, 0)", [(each,) for each in self._destinations]
+            )
+            self._drop_delivered()
+
+    def _insert(self, row: tuple[int | bytes, ...]) -> None:
+        dropping = False
+        while True:
+            try:
+                with transaction(self._db):
+                    self._db.execute("INSERT INTO blocks VALUES (?, ?, ?, ?, ?, ?, ?)", (self._next, *row))
+            except sqlite3.Error as error:
+                if not is_full(error) or not self._with_ballast(self._drop_oldest):
+                    raise
+                dropping = True
+            else:
+                self._next += 1
+                self.dropping = dropping or (self.dropping and self._fill() > ENOUGH_ROOM)
+                return
+
+    def _drop_oldest(self) -> int:
+        """Makes room; returns how many blocks went."""
+        share = "SELECT id FROM blocks ORDER BY id LIMIT 1 + (SELECT count(*) FROM blocks) / ?"
+        with transaction(self._db):
+            summed = f"SELECT count(*), sum(count), min(first), max(last) FROM blocks WHERE id IN ({share})"  # noqa: S608
+            blocks, lines, first, last = self._db.execute(summed, (SHARE,)).fetchone()
+            if blocks:
+                self._db.execute(f"DELETE FROM blocks WHERE id IN ({share})", (SHARE,))  # noqa: S608
+                self._lost += lines
+                self._write_loss(("full", "", lines, first, last, b"", ""))
+        self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        return int(blocks)
+
+    def _drop_delivered(self) -> None:
+        self._db.execute("DELETE FROM blocks WHERE id <= (SELECT min(block) FROM cursors)")
+
+    def _pass(self, destination: str, block: int) -> None:
+        with transaction(self._db):
+            self._db.execute(
+                "UPDATE cursors SET block = max(block, ?) WHERE destination = ?", (block, destination)
+            )
+            self._drop_delivered()
+
+    def _enter(self, row: tuple[str | int | bytes, ...]) -> None:
+        with transaction(self._db):
+            self._write_loss(row)
+
+    def _write_loss(self, row: tuple[str | int | bytes, ...]) -> None:
+        self._db.execute("INSERT INTO losses VALUES (NULL, ?, ?, ?, ?, ?, ?, ?)", row)
+        self._db.execute("DELETE FROM losses WHERE id <= (SELECT max(id) FROM losses) - ?", (LOSSES,))
+
+    def _read(self, destination: str, most: int) -> list[Block]:
+        query = (
+            "SELECT id, first, last, count, crc, packed, lines FROM blocks"
+            " WHERE id > (SELECT block FROM cursors WHERE destination = ?) ORDER BY id"
+        )
+        blocks: list[Block] = []
+        bad: list[tuple[int, int]] = []
+        lines = 0
+        for row in self._db.execute(query, (destination,)):
+            if block := self._checked(row):
+                blocks.append(block)
+                lines += len(block.lines)
+            else:
+                bad.append((row[0], row[3]))
+            if lines >= most:
+                break
+        if bad:
+            self._skip(bad)
+        return blocks
+
+    def _checked(self, row: tuple[int, int, int, int, int, int, bytes]) -> Block | None:
+        """None: the block is not what was written."""
+        number, first, last, count, crc, packed, stored = row
+        try:
+            body = self._unpack.decompress(stored) if packed else stored
+        except zstandard.ZstdError:
+            return None
+        lines = tuple(body.split(b"\n"))
+        return Block(number, first, last, lines) if zlib.crc32(body) == crc and len(lines) == count else None
+
+    def _skip(self, bad: Sequence[tuple[int, int]]) -> None:
+        with transaction(self._db):
+            for number, count in bad:
+                self._db.execute("DELETE FROM blocks WHERE id = ?", (number,))
+                self._lost += count
+                self._write_loss(("crc", "", count, 0, 0, b"", f"block {number}"))
+
+    def _fill(self) -> float:
+        pages, free, most = (
+            int(self._db.execute(f"PRAGMA {name}").fetchone()[0])
+            for name in ("page_count", "freelist_count", "max_page_count")
+        )
+        return (pages - free) / most
+
+    def _stats(self) -> SpoolStats:
+        blocks, lines, oldest = self._db.execute(
+            "SELECT count(*), coalesce(sum(count), 0), min(first) FROM blocks"
+        ).fetchone()
+        pending = self._db.execute(
+            "SELECT destination, (SELECT coalesce(sum(count), 0) FROM blocks WHERE id > block) FROM cursors"
+        )
+        return SpoolStats(blocks, lines, self._fill(), oldest, dict(pending), self._lost, self.set_aside)
+
+
+class SpoolWriter:
+    """The thread between the hub and the spool: a group commit every `PAUSE` s or `GROUP` effects.
+
+    Troubles: `spool_nearly_full`; `spool_full`, the oldest is being dropped; `spool_failed`, the disk
+    refuses; `spool_overrun`, more came than could be written; `spool_set_aside`, the file was broken.
+    """
+
+    def __init__(
+        self, spool: Spool, subscription: Subscription, lines: Lines, report: Report, clock: Clock
+    ) -> None:
+        self._spool, self._subscription, self._lines = spool, subscription, lines
+        self._troubles = Troubles(report, clock)
+        self._overruns = 0  # effects the subscription dropped, as far as they are in the ledger
+        self._thread = Thread(target=self._run, name="spool", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self, timeout: float = 2.0) -> None:
+        """Writes what is there; the spool stays open for the sinks."""
+        self._subscription.close()
+        self._thread.join(timeout)
+
+    def _run(self) -> None:
+        while not self._subscription.closed or self._subscription.depth:
+            formatted = self._lines.format(self._subscription.take(PAUSE, at_least=GROUP))
+            try:
+                for start in range(0, len(formatted), BLOCK):
+                    self._append(formatted[start : start + BLOCK])
+                self._watch()
+            except SpoolFailed as error:
+                self._troubles.on("spool_failed", "spool", {"error": str(error)})
+            else:
+                self._troubles.off("spool_failed", "spool")
+
+    def _append(self, formatted: Sequence[tuple[int, bytes]]) -> None:
+        instants = [ns for ns, _ in formatted]
+        self._spool.append([line for _, line in formatted], min(instants), max(instants))
+
+    def _watch(self) -> None:
+        """Tells of what got worse or better with the last commit."""
+        spool, troubles = self._spool, self._troubles
+        fill = spool.fill
+        if fill > NEARLY_FULL or fill < ENOUGH_ROOM:
+            troubles.set(
+                "spool_nearly_full", "spool", fill > NEARLY_FULL, {"percent": round(NEARLY_FULL * 100)}
+            )
+        troubles.set("spool_full", "spool", spool.dropping, {})
+        if spool.set_aside:
+            troubles.on("spool_set_aside", "spool", {"files": spool.set_aside})
+        overrun = self._subscription.dropped - self._overruns
+        if overrun:
+            spool.lose(Loss("overrun", overrun))
+            self._overruns += overrun
+        troubles.set("spool_overrun", "spool", overrun > 0, {})

@@ -1,0 +1,205 @@
+"""trend.db: lowest, mean, highest and last of every point a minute, for the charts on the page.
+
+Good readings of numbers count; a bool is 0 or 1. The mean is that of the readings, unweighted. What was
+collected is merged into its minute's row every few seconds, so the newest minute is there as well and a
+restart within a minute loses a few seconds of it.
+"""
+
+import sqlite3
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from math import isfinite
+from pathlib import Path
+from threading import Thread
+
+from sitewarden.gateway.clock import Clock
+from sitewarden.gateway.database import (
+    MIB,
+    Sync,
+    connect_reading,
+    is_broken,
+    is_full,
+    open_sound,
+    set_aside,
+    transaction,
+)
+from sitewarden.gateway.hub import Report, Subscription
+from sitewarden.gateway.records import micros, stamp
+from sitewarden.rules.model import Quality, Reading, Trouble
+
+FLUSH = 3.0  # s
+DAYS = 400  # kept, if they fit
+MOST = 1024 * MIB  # bytes; a thousand points fill it in about three weeks, fifty in a year
+MINUTE = 60_000_000  # µs
+DAY = 1440  # minutes
+
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS points (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE) STRICT;
+CREATE TABLE IF NOT EXISTS minutes (
+    point INTEGER NOT NULL, minute INTEGER NOT NULL, low REAL NOT NULL, high REAL NOT NULL,
+    total REAL NOT NULL, count INTEGER NOT NULL, last REAL NOT NULL, PRIMARY KEY (point, minute)
+) STRICT, WITHOUT ROWID;
+"""
+
+_MERGE = """
+INSERT INTO minutes VALUES ((SELECT id FROM points WHERE name = ?), ?, ?, ?, ?, ?, ?)
+ON CONFLICT (point, minute) DO UPDATE SET
+    low = min(low, excluded.low), high = max(high, excluded.high), total = total + excluded.total,
+    count = count + excluded.count, last = excluded.last
+"""
+_QUERY = """
+SELECT bucket, low, mean, high, last FROM (
+    SELECT (minute - :since) / :width AS bucket, min(low) AS low, sum(total) / sum(count) AS mean,
+        max(high) AS high, max(minute) AS newest, point AS id
+    FROM minutes WHERE point = (SELECT id FROM points WHERE name = :point)
+        AND minute >= :since AND minute < :until
+    GROUP BY bucket
+) JOIN minutes ON minutes.point = id AND minutes.minute = newest
+ORDER BY bucket
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class TrendRow:
+    """One bucket, by the instant at which it begins. Buckets without a reading are left out."""
+
+    at: datetime
+    low: float
+    mean: float
+    high: float
+    last: float
+
+
+@dataclass(slots=True)
+class _Minute:
+    low: float
+    high: float
+    total: float = 0.0
+    count: int = 0
+    last: float = 0.0
+
+    def add(self, value: float) -> None:
+        self.low, self.high = min(self.low, value), max(self.high, value)
+        self.total += value
+        self.count += 1
+        self.last = value
+
+
+class Trend:
+    """`add` and `flush` belong to one thread; `query` to any. `set_aside`: the name of the broken file
+    that this one replaces."""
+
+    def __init__(self, path: Path, days: int = DAYS, most: int = MOST) -> None:
+        self.path, self._days, self._most = path, days, most
+        self._minutes: dict[tuple[str, int], _Minute] = {}
+        self._forgotten = 0  # the minute before which nothing is left
+        self._open()
+
+    def _open(self) -> None:
+        self._db, self.set_aside = open_sound(self.path, Sync.NORMAL, SCHEMA)
+        (page,) = self._db.execute("PRAGMA page_size").fetchone()
+        self._db.execute(f"PRAGMA max_page_count = {self._most // page}")
+
+    def add(self, readings: Iterable[Reading]) -> None:
+        for reading in readings:
+            value = reading.value
+            if (
+                reading.quality is not Quality.GOOD
+                or not isinstance(value, float | int)
+                or not isfinite(value)
+            ):
+                continue
+            key = reading.point, micros(reading.at.wall) // MINUTE
+            if (minute := self._minutes.get(key)) is None:
+                minute = self._minutes[key] = _Minute(value, value)
+            minute.add(value)
+
+    def flush(self) -> None:
+        """Merges what was added into the file. Raises sqlite3.Error; what was added is then lost, and a
+        broken file was set aside."""
+        minutes, self._minutes = self._minutes, {}
+        if not minutes:
+            return
+        try:
+            self._forget_before(max(minute for _, minute in minutes) - self._days * DAY)
+            self._merge(minutes)
+        except sqlite3.Error as error:
+            if is_full(error):
+                self._forget_before(self._oldest_share())
+                self._merge(minutes)
+                return
+            if is_broken(error):
+                self._db.close()
+                set_aside(self.path)
+                self._open()
+            raise
+
+    def query(self, point: str, since: datetime, until: datetime, buckets: int) -> list[TrendRow]:
+        """At most `buckets` rows of equal width, whole minutes, over [since, until)."""
+        first, end = micros(since) // MINUTE, -(-micros(until) // MINUTE)
+        width = max(-(-(end - first) // buckets), 1)
+        with connect_reading(self.path) as db:
+            bounds = {"point": point, "since": first, "until": end, "width": width}
+            rows = db.execute(_QUERY, bounds).fetchall()
+        return [TrendRow(stamp((first + bucket * width) * MINUTE, 0.0).wall, *rest) for bucket, *rest in rows]
+
+    def close(self) -> None:
+        self._db.close()
+
+    def _merge(self, minutes: Mapping[tuple[str, int], _Minute]) -> None:
+        with transaction(self._db):
+            for (point, minute), it in minutes.items():
+                self._db.execute("INSERT OR IGNORE INTO points (name) VALUES (?)", (point,))
+                self._db.execute(_MERGE, (point, minute, it.low, it.high, it.total, it.count, it.last))
+
+    def _forget_before(self, minute: int) -> None:
+        """Once a day, or when there is no room."""
+        if minute < self._forgotten + DAY:
+            return
+        points = self._db.execute("SELECT id FROM points").fetchall()
+        with transaction(self._db):
+            for (point,) in points:  # one by one, since the key begins with the point
+                self._db.execute("DELETE FROM minutes WHERE point = ? AND minute < ?", (point, minute))
+        self._forgotten = minute
+
+    def _oldest_share(self) -> int:
+        """The minute that ends the oldest part of what there is, a day at least."""
+        oldest, newest = self._db.execute("SELECT min(minute), max(minute) FROM minutes").fetchone()
+        return int(oldest + max((newest - oldest) // 64, DAY))
+
+
+class TrendWriter:
+    """The thread between a subscription to readings and the file."""
+
+    def __init__(self, trend: Trend, subscription: Subscription, report: Report, clock: Clock) -> None:
+        self._trend, self._subscription = trend, subscription
+        self._report, self._clock = report, clock
+        self._failed = False
+        self._thread = Thread(target=self._run, name="trend", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self, timeout: float = 2.0) -> None:
+        """Writes what is there and closes the file."""
+        self._subscription.close()
+        self._thread.join(timeout)
+
+    def _run(self) -> None:
+        while not self._subscription.closed or self._subscription.depth:
+            effects = self._subscription.take(FLUSH, at_least=self._subscription.capacity // 2)
+            self._trend.add(effect for effect in effects if isinstance(effect, Reading))
+            self._flush()
+        self._trend.close()
+
+    def _flush(self) -> None:
+        error = ""
+        try:
+            self._trend.flush()
+        except sqlite3.Error as failure:
+            error = str(failure)
+        if bool(error) is not self._failed:
+            self._failed = bool(error)
+            params = {"error": error} if error else {}
+            self._report(Trouble("trend_failed", "trend", self._failed, self._clock.now(), params))

@@ -3,11 +3,13 @@
 `WriteAhead` takes what one step returned and says in which order it goes out: records to the journal
 first, then the commands that wait for them. If the journal does not answer within `limit` seconds, the
 commands go anyway and the lateness is an event of its own. Commands that are not `ahead` (fire) wait
-for nothing. It does no IO: whoever hosts it commits and reports back with the ticket.
+for nothing, and what still waits for the same output is void: a barrier that was to be released is not
+let down by the answer to an old commit when it burns again. It does no IO: whoever hosts it commits and
+reports back with the ticket.
 """
 
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from sitewarden.rules.model import Command, Effect, Record, Stamp, Trouble
@@ -40,6 +42,7 @@ class WriteAhead:
         """Returns the transaction to commit, if any, and the commands to send now."""
         records = tuple(effect for effect in effects if isinstance(effect, Record))
         commands = [effect for effect in effects if isinstance(effect, Command)]
+        self._overtake(command for command in commands if not command.ahead)
         if not records:
             return None, commands
         ticket = Ticket(self._next, records)
@@ -47,6 +50,17 @@ class WriteAhead:
         if waiting := tuple(command for command in commands if command.ahead):
             self._waiting[ticket.number] = (at.mono + self.limit, waiting)
         return ticket, [command for command in commands if not command.ahead]
+
+    def _overtake(self, commands: Iterable[Command]) -> None:
+        outputs = {(command.device, command.output) for command in commands}
+        if not outputs:
+            return
+        for number, (deadline, waiting) in list(self._waiting.items()):
+            left = tuple(command for command in waiting if (command.device, command.output) not in outputs)
+            if left:
+                self._waiting[number] = deadline, left
+            else:
+                del self._waiting[number]
 
     def committed(self, number: int, at: Stamp) -> tuple[list[Command], list[Trouble]]:
         """The journal has it. Commits may be reported in any order, late ones included."""

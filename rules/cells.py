@@ -34,8 +34,12 @@ class LaneCell:
 
     @property
     def due(self) -> float | None:
-        """No grant lapses while a car is under the arm: it may be the one that was granted."""
-        return None if self.under else min((grant.lapses for grant in self.grants), default=None)
+        """No grant lapses while a car is seen under the arm: it may be the one that was granted."""
+        return (
+            None
+            if self.under and not self.blind
+            else min((grant.lapses for grant in self.grants), default=None)
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ from sitewarden.rules.alarms.book import AlarmBook, alarm_id
 from sitewarden.rules.alarms.conditions import Conditions
 from sitewarden.rules.clock import SiteClock
 from sitewarden.rules.fire import FireLines, FireRelease
+from sitewarden.rules.leftovers import Leftovers
 from sitewarden.rules.model import (
     Action,
     CardRead,
@@ -82,7 +83,8 @@ class Core:
             "timer": self._conditions.due,
             "watch": self._stale.due,
         }
-        self._settling = (self._clock, self._stale, self._fire)
+        leftovers = Leftovers(state, self._book, self._fire, plan, self._watched)
+        self._settling = (leftovers, self._clock, self._stale, self._fire)
         self._settled = all(room.settled for room in self._settling)
 
     def step(self, event: Event) -> Sequence[Effect]:

@@ -60,4 +60,5 @@ class AwayDevices:
     def due(self, device: str, at: Stamp) -> None:
         if away := self._state.get(f"away/{device}", Away):
             self._state.put(f"away/{device}", Away(None, away.reason))
-            self._book.raised("device_offline", device, at, {"reason": away.reason.value})
+            params = {"reason": away.reason.value} if away.reason else {}
+            self._book.raised("device_offline", device, at, params)

@@ -20,7 +20,7 @@ class Conditions:
         pending = self._state.get(key, Pending)
         standing = self._book.standing(condition.id)
         holds = _holds(condition, reading, standing or pending is not None)
-        if holds is None or holds is standing:
+        if reading.value is None or holds is None or holds is standing:
             self._state.put(key, None)
             return
         delay = condition.on_delay if holds else condition.off_delay
@@ -34,17 +34,17 @@ class Conditions:
         """The delay is over. After a restart the value is not known yet: the next good one decides."""
         condition, key = self._plan[rule], f"timer/{rule}"
         last = self._state.get(f"good/{condition.point}", Reading)
-        if last:
+        if last and last.value is not None:
             self._turn(condition, last.value, at)
         elif pending := self._state.get(key, Pending):
             self._state.put(key, Pending(pending.until, waits=False))
 
-    def _turn(self, condition: Condition, value: Value | None, at: Stamp) -> None:
+    def _turn(self, condition: Condition, value: Value, at: Stamp) -> None:
         self._state.put(f"timer/{condition.id}", None)
         if self._book.standing(condition.id):
             self._book.back(condition.id, at)
         else:
-            params = {"test": condition.test.value, "limit": condition.limit, "value": value or 0}
+            params = {"test": condition.test.value, "limit": condition.limit, "value": value}
             self._book.raised(
                 "condition",
                 condition.point,

@@ -37,10 +37,12 @@ class Barriers:
         return all(self.held(lane) for lane in self._lanes.values())
 
     def hold_all(self, at: Stamp) -> None:
-        """Fire: every arm goes up now and stays up. Waits for no record."""
+        """Fire: every arm goes up now and stays up, also one that was about to close."""
         for lane in self._lanes.values():
             self._state.put(_key(lane), replace(self._expected(lane, at), held=True))
             self._set(lane)
+            if lane.barrier.close:
+                self._do(lane, Do.CLEAR, lane.barrier.close, ahead=False)
 
     def set_again(self, device: str | None = None) -> None:
         """Sets every held output again, or those of one device: it may have restarted."""

@@ -1,0 +1,100 @@
+"""The simulated estate behind `sitewarden demo`: real twins on real ports, alive in a thread of its own.
+
+The gateway does not know the difference: it opens the twins' pseudo-terminals and TCP ports as it would
+open a site's. Only the demo's buttons reach behind the wires, through `press`.
+"""
+
+import asyncio
+from collections.abc import Coroutine, Sequence
+from concurrent.futures import Future
+from dataclasses import replace
+from datetime import date, timedelta
+from pathlib import Path
+from threading import Thread
+from typing import TypeVar
+
+from sitewarden.config.site import Site
+from sitewarden.drivers.plan import LinkPlan
+from sitewarden.gateway.api.house import DemoControl
+from sitewarden.rules.model import Permit, PermitKind, Stamp
+from sitewarden.simulators.controls import Control, controls
+from sitewarden.simulators.estate import Estate
+from sitewarden.simulators.serve import Served, serve
+
+T = TypeVar("T")
+
+HOUSES, CARS = 9, 24  # monthly cards of the demo
+
+
+def permits(today: date) -> list[Permit]:
+    """The cards of the demo's service centre: monthly, shared private space, temporary, expired, blocked."""
+    begun, paid = today.replace(day=1), (today.replace(day=1) + timedelta(days=62)).replace(day=1)
+    month_end = paid - timedelta(days=1)
+    monthly = [
+        _permit(number, PermitKind.MONTHLY, begun, month_end, f"{1 + number % HOUSES}-{101 + number}")
+        for number in range(CARS)
+    ]
+    shared = [
+        replace(_permit(100 + n, PermitKind.PRIVATE, begun, month_end, "6-1201"), space="B1-017")
+        for n in range(2)
+    ]
+    visitors = [
+        _permit(200 + n, PermitKind.TEMPORARY, today, today + timedelta(days=1), "") for n in range(3)
+    ]
+    expired = _permit(
+        300, PermitKind.MONTHLY, begun - timedelta(days=31), begun - timedelta(days=1), "2-0402"
+    )
+    blocked = replace(_permit(301, PermitKind.MONTHLY, begun, month_end, "4-0903"), blocked=True)
+    return [*monthly, *shared, *visitors, expired, blocked]
+
+
+def _permit(number: int, kind: PermitKind, first: date, last: date, holder: str) -> Permit:
+    return Permit(
+        f"0100{0x0734E0 + 977 * number:06X}", kind, first, last, holder, f"演A{10007 + 37 * number:05d}"
+    )
+
+
+class LiveEstate:
+    """`start` returns the links with the ports that a gateway has to open."""
+
+    def __init__(
+        self, site: Site, cards: Sequence[Permit], seed: int, cars_an_hour: float, now: Stamp
+    ) -> None:
+        self._estate = Estate(site.plan, site.links, cards, seed, now, cars_an_hour)
+        self._links = site.links
+        self._loop = asyncio.new_event_loop()
+        self._thread = Thread(target=self._loop.run_forever, name="estate", daemon=True)
+        self._served: Served
+
+    def start(self, ports_dir: Path) -> tuple[LinkPlan, ...]:
+        """Raises OSError for a port that is taken."""
+        ports_dir.mkdir(parents=True, exist_ok=True)
+        self._thread.start()
+        self._served = self._ask(serve(self._estate, self._links, ports_dir)).result()
+        return tuple(replace(link, port=self._served.ports[link.name]) for link in self._links)
+
+    def stop(self) -> None:
+        self._ask(self._served.stop()).result()
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+
+    @property
+    def controls(self) -> Sequence[DemoControl]:
+        return [_button(control) for control in controls(self._estate)]
+
+    def press(self, control: DemoControl) -> None:
+        """Returns once it has happened; raises KeyError for a control that the estate does not have."""
+        target = f"{control.target}/{control.value}" if control.value else control.target
+        self._ask(self._press(control.name, target)).result()
+
+    async def _press(self, name: str, target: str) -> None:
+        self._served.press(name, target)
+
+    def _ask(self, coroutine: Coroutine[None, None, T]) -> Future[T]:
+        return asyncio.run_coroutine_threadsafe(coroutine, self._loop)
+
+
+def _button(control: Control) -> DemoControl:
+    target, _, value = control.target.partition("/")
+    return DemoControl(control.name, target, value)

@@ -69,7 +69,8 @@ class Recording:
 
 @dataclass(frozen=True, slots=True)
 class DemoControl:
-    """A button that makes something happen. Its words are `demo.<name>` in the catalogue."""
+    """A button that makes something happen: see `simulators.controls`. The words of `name` are `demo.<name>`,
+    those of `value` `demo.value.<value>` in the catalogue."""
 
     name: str  # "swipe"
     target: str  # a reader, link, lift, panel … or empty

@@ -16,7 +16,7 @@ from sitewarden.rules.model import Permit, Stamp, Value
 from sitewarden.rules.plan import FireInput, Lane, SitePlan
 from sitewarden.simulators.base import Twin
 from sitewarden.simulators.card_reader import CardReaderTwin
-from sitewarden.simulators.faces import Wired, level_face, lift_face, pump_face, sump_face
+from sitewarden.simulators.faces import Wired, level_face, lift_face, pump_face, spare_lines_face, sump_face
 from sitewarden.simulators.gate import Gate, Visit
 from sitewarden.simulators.modbus_slave import ModbusSlave, SlaveUnit
 from sitewarden.simulators.plant.fireline import OHMS, FireLine, LineState
@@ -148,6 +148,8 @@ class Estate:
             case "lift-monitor-a":
                 lift = self.lifts[unit.device] = Lift(chance, self.start.mono)
                 source.inputs |= lift_face(lift, lambda mono: lift.advance(mono, self.hour(mono)))
+            case "supervised-input-4":
+                source.inputs |= spare_lines_face()
             case "two-pump-sump":
                 sump = self.sumps[unit.device] = Sump(chance)
                 source.inputs |= sump_face(sump)

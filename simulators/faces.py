@@ -9,6 +9,7 @@ from random import Random
 from sitewarden.drivers.modbus.points import Profile
 from sitewarden.rules.model import Stamp, Value
 from sitewarden.simulators.drift import Drift
+from sitewarden.simulators.plant.fireline import OHMS, LineState
 from sitewarden.simulators.plant.lift import Lift, Phase
 from sitewarden.simulators.plant.sump import Sump
 from sitewarden.simulators.plant.water import Pump, PumpFault, Waterworks
@@ -81,6 +82,11 @@ def lift_face(lift: Lift, advance: Callable[[float], None]) -> Face:
         "fault_unlevelled_trap": lambda at: lift.trapped,
         "fault_stop_outside_zone": lambda at: lift.phase is Phase.STUCK,
     }
+
+
+def spare_lines_face() -> Face:
+    """`supervised-input-4`: an input with no line ends in its resistor."""
+    return {f"line{number}": lambda at: OHMS[LineState.NORMAL] for number in range(1, 5)}
 
 
 def sump_face(sump: Sump) -> Face:

@@ -1,0 +1,36 @@
+"""The little that a command has to know of a site, without checking all of it.
+
+Issuing a card must not fail for a broken alarm rule, nor for a secret that only the gateway may read.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from zoneinfo import ZoneInfo, available_timezones
+
+from sitewarden.config.document import read
+from sitewarden.config.errors import ConfigErrors
+
+
+@dataclass(frozen=True, slots=True)
+class Glance:
+    data: Path
+    zone: ZoneInfo
+    lanes: tuple[str, ...]
+    url: str  # of the page
+
+
+def glance(path: Path) -> Glance:
+    """Raises ConfigErrors if even this little cannot be read."""
+    document = read(path)
+    data, zone = document.get("data") or "data", document.get("site", "timezone")
+    if not isinstance(data, str):
+        document.wrong(("data",), "a text")
+    if zone not in available_timezones():
+        document.wrong(("site", "timezone"), "a time zone such as 'Asia/Shanghai'")
+    if document.errors:
+        raise ConfigErrors(document.errors)
+    host, port = document.get("http", "host") or "127.0.0.1", document.get("http", "port") or 8080
+    lanes = document.names("parking", "lanes")
+    return Glance(
+        path.absolute().parent / str(data), ZoneInfo(str(zone)), tuple(lanes), f"http://{host}:{port}"
+    )

@@ -1,0 +1,83 @@
+"""`token` and `link`: who may use the page and the API."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Annotated
+
+import typer
+
+from sitewarden.config.glance import glance
+from sitewarden.gateway.cli.common import SITE, Config, Failure, Json, print_json, table
+from sitewarden.gateway.clock import wall_now
+from sitewarden.gateway.tokens import Role, Tokens
+from sitewarden.rules.model import Stamp
+
+token = typer.Typer(help="Tokens, for programs and for people's browsers. Only their hashes are kept.")
+Name = Annotated[str, typer.Argument(help="Whose it is; the audit trail says so.", metavar="NAME")]
+
+
+@token.command()
+def add(
+    name: Name,
+    role: Annotated[Role, typer.Option(help="What it may do.")] = Role.VIEWER,
+    config: Config = SITE,
+) -> None:
+    """Make a token and show it, this once.
+
+    \b
+    sitewarden token add gatehouse --role guard
+    sitewarden token add prometheus --role viewer
+    """
+    with _tokens(config) as tokens:
+        try:
+            print(tokens.add(name, role, _now()))
+        except ValueError as error:
+            raise Failure(str(error)) from error
+
+
+@token.command("list")
+def list_(as_json: Json = False, config: Config = SITE) -> None:
+    """Whose tokens there are."""
+    with _tokens(config) as tokens:
+        found = tokens.all()
+    if as_json:
+        print_json([{"name": one.name, "role": one.role, "created": one.created} for one in found])
+    elif found:
+        rows = [(one.name, one.role, f"{one.created:%Y-%m-%d %H:%M}") for one in found]
+        print(table(("name", "role", "created (UTC)"), rows))
+    else:
+        print("No tokens.")
+
+
+@token.command()
+def revoke(name: Name, config: Config = SITE) -> None:
+    """End a token, and every browser session that was opened with it."""
+    with _tokens(config) as tokens:
+        if not tokens.revoke(name):
+            raise Failure(f"there is no token named {name!r}")
+    print(f"{name} is revoked.")
+
+
+def link(config: Config = SITE) -> None:
+    """A fresh link to the page, good once within an hour, for an engineer.
+
+    \b
+    sitewarden link
+    """
+    with _tokens(config) as tokens:
+        print(f"{glance(config).url}/welcome?code={tokens.link(_now())}")
+
+
+@contextmanager
+def _tokens(config: Config) -> Iterator[Tokens]:
+    data = glance(config).data
+    data.mkdir(parents=True, exist_ok=True)
+    tokens = Tokens(data / "access.db")
+    try:
+        yield tokens
+    finally:
+        tokens.close()
+
+
+def _now() -> Stamp:
+    return Stamp(wall_now(), 0.0)

@@ -1,0 +1,116 @@
+"""`check` and `schema`: what a configuration says, and how it is written."""
+
+from collections.abc import Mapping
+from dataclasses import asdict
+
+import typer
+
+from sitewarden.config.errors import ConfigErrors
+from sitewarden.config.site import Site, load
+from sitewarden.config.site import schema as site_schema
+from sitewarden.drivers.plan import BusPlan, LinkPlan, Port, ReaderPlan, SerialPort
+from sitewarden.gateway.cli.common import ConfigFile, Json, print_json, table
+
+
+def check(config: ConfigFile, as_json: Json = False) -> None:
+    """Check a configuration and its profiles: every mistake at once, each with its line.
+
+    \b
+    sitewarden check site.yaml
+    sitewarden check site.yaml --json | jq '.errors[].line'
+    """
+    try:
+        site = load(config)
+    except ConfigErrors as wrong:
+        if not as_json:
+            raise
+        print_json({"good": False, "errors": [asdict(error) for error in wrong.errors]})
+        raise typer.Exit(1) from None
+    if as_json:
+        print_json({"good": True, **_summary(site)})
+    else:
+        print(_report(site))
+
+
+def schema() -> None:
+    """The JSON Schema of the configuration: editors complete and check with it.
+
+    \b
+    sitewarden schema > site.schema.json
+    then, as the first line of site.yaml:
+    # yaml-language-server: $schema=site.schema.json
+    """
+    print_json(site_schema())
+
+
+def _summary(site: Site) -> Mapping[str, object]:
+    plan = site.plan
+    return {
+        "site": site.id,
+        "links": {
+            link.name: {"port": _port(link.port), "devices": list(link.devices)} for link in site.links
+        },
+        "points": _points(site),
+        "lanes": [lane.id for lane in plan.parking.lanes],
+        "fire": [panel.panel for panel in plan.fire],
+        "alarms": [condition.id for condition in plan.conditions],
+        "stale": [rule.point for rule in plan.stale],
+        "sinks": [sink.name for sink in site.sinks],
+        "data": str(site.data),
+    }
+
+
+def _report(site: Site) -> str:
+    plan = site.plan
+    devices = [
+        (device, _title(site, device), what, link.name, _port(link.port))
+        for link in site.links
+        for device, what in _devices(link)
+    ]
+    lanes = [
+        (lane.id, _title(site, lane.id), lane.direction, lane.reader, lane.barrier.device, lane.anti_passback)
+        for lane in plan.parking.lanes
+    ]
+    counts = {
+        "link": len(site.links),
+        "device": len(devices),
+        "point": _points(site),
+        "lane": len(lanes),
+        "fire panel": len(plan.fire),
+        "alarm": len(plan.conditions),
+        "stale rule": len(plan.stale),
+        "sink": len(site.sinks),
+    }
+    counted = ", ".join(f"{count} {what}{'' if count == 1 else 's'}" for what, count in counts.items())
+    parts = [f"{site.source} is good: {_name(site)}, {plan.tz}. {counted}."]
+    if devices:
+        parts.append(table(("device", "title", "is", "link", "port"), devices))
+    if lanes:
+        parts.append(table(("lane", "title", "way", "reader", "barrier", "anti-passback"), lanes))
+    return "\n\n".join(parts)
+
+
+def _port(port: Port) -> str:
+    if isinstance(port, SerialPort):
+        return f"{port.path} {port.baud} 8{port.parity[0].upper()}{port.stop_bits}"
+    return f"{'listen ' if port.listen else ''}{port.host}:{port.port}"
+
+
+def _points(site: Site) -> int:
+    buses = (link.wire for link in site.links if isinstance(link.wire, BusPlan))
+    return sum(len(unit.profile.points) for bus in buses for unit in bus.units)
+
+
+def _devices(link: LinkPlan) -> list[tuple[str, str]]:
+    if isinstance(link.wire, ReaderPlan):
+        return [(link.wire.device, f"card reader {link.wire.kind}")]
+    return [(unit.device, f"{unit.profile.name}, unit {unit.unit_id}") for unit in link.wire.units]
+
+
+def _title(site: Site, name: str) -> str:
+    titles = site.titles.get(name, {})
+    return titles.get(site.language) or next(iter(titles.values()), "")
+
+
+def _name(site: Site) -> str:
+    return site.name.get(site.language) or next(iter(site.name.values()))

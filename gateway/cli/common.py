@@ -1,0 +1,53 @@
+"""What the commands share: how they are told of a site, how they fail, how they print."""
+
+import getpass
+import json
+import os
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Annotated
+from unicodedata import east_asian_width
+
+import typer
+
+
+class Failure(Exception):
+    """Ends a command with exit code 1; its text is for the person who called it."""
+
+
+SITE = Path("site.yaml")
+Config = Annotated[
+    Path,
+    typer.Option(
+        "--config", "-c", envvar="SITEWARDEN_CONFIG", help="The site's configuration.", metavar="FILE"
+    ),
+]
+ConfigFile = Annotated[
+    Path, typer.Argument(help="The site's configuration.", metavar="CONFIG", show_default=False)
+]
+Json = Annotated[bool, typer.Option("--json", help="For programs.")]
+Full = Annotated[bool, typer.Option("--full", help="Card numbers and plates in full.")]
+
+
+def caller() -> str:
+    """Who called, for the audit trail; behind sudo, who called sudo."""
+    return os.environ.get("SUDO_USER") or getpass.getuser()
+
+
+def print_json(value: object) -> None:
+    print(json.dumps(value, ensure_ascii=False, indent=2, default=str))
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """Columns of text; a Chinese character is two columns wide."""
+    lines = [list(map(str, row)) for row in (head, *rows)]
+    widths = [max(map(_width, column)) for column in zip(*lines, strict=True)]
+    padded = (
+        "  ".join(cell + " " * (width - _width(cell)) for cell, width in zip(line, widths, strict=True))
+        for line in lines
+    )
+    return "\n".join(line.rstrip() for line in padded)
+
+
+def _width(text: str) -> int:
+    return sum(2 if east_asian_width(char) in "WF" else 1 for char in text)

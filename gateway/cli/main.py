@@ -1,0 +1,101 @@
+"""The command line. A command is a function, or a `typer.Typer`, of its own name in its own module; it is
+imported when it is called, so that issuing a card does not wait for a web server to load.
+
+Exit codes: 0 good, 1 failed, 2 wrongly called.
+"""
+
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from importlib import import_module
+from importlib.metadata import version
+from importlib.util import find_spec
+from typing import Annotated
+
+import typer
+
+from sitewarden.config.errors import ConfigErrors
+from sitewarden.gateway.cli.common import Failure
+
+COMMANDS: Mapping[str, tuple[str, str]] = {
+    "demo": ("demo", "A whole site on this machine, with no hardware."),
+    "check": ("check", "Check a configuration: every mistake at once."),
+    "run": ("run", "Run the gateway of a site."),
+    "status": ("remote", "How the running gateway is."),
+    "reload": ("remote", "Make the running gateway read its configuration again."),
+    "alarm": ("alarm", "List and acknowledge alarms."),
+    "card": ("card", "Issue, renew and block cards."),
+    "token": ("access", "Who may use the page and the API."),
+    "link": ("access", "A fresh one-time link to the page."),
+    "simulate": ("simulate", "Serve the far side of a site: every device on its wire."),
+    "record": ("recording", "Record the bytes of a link."),
+    "replay": ("recording", "Run a recording through the drivers and the rules."),
+    "schema": ("check", "The JSON Schema of the configuration, for editors."),
+}
+"""Each command's module and what it is for, in the order of `--help`."""
+
+HELP = """An edge gateway for parking, pumps, lifts and fire panels.
+
+\b
+Try it:     sitewarden demo
+A site:     sitewarden check site.yaml && sitewarden run site.yaml
+A card:     sitewarden card add 0A00123456 --kind monthly --to 2027-01-31
+What's on:  sitewarden status; sitewarden alarm list
+
+Commands that need a site take ./site.yaml, SITEWARDEN_CONFIG or --config.
+"""
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    words = sys.argv[1:] if words is None else words
+    try:
+        application(words)(args=list(words), prog_name="sitewarden")
+    except Failure as failure:
+        print(failure, file=sys.stderr)
+        return 1
+    except ConfigErrors as wrong:
+        count = len(wrong.errors)
+        print(f"{wrong}\n{count} mistake{'' if count == 1 else 's'}.", file=sys.stderr)
+        return 1
+    return 0
+
+
+def application(words: Sequence[str]) -> typer.Typer:
+    """All commands by name, and the called one in full."""
+    app = typer.Typer(
+        help=HELP,
+        no_args_is_help=True,
+        add_completion=False,
+        rich_markup_mode=None,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    app.callback()(_options)
+    called = next((word for word in words if not word.startswith("-")), "")
+    for name, (module, purpose) in COMMANDS.items():
+        place = f"{__package__}.{module}"
+        if find_spec(place) is None:
+            continue
+        command: typer.Typer | Callable[..., None] = _named
+        if name == called:
+            command = getattr(import_module(place), name)
+        if isinstance(command, typer.Typer):
+            app.add_typer(command, name=name, short_help=purpose, no_args_is_help=True)
+        else:
+            app.command(name, short_help=purpose)(command)
+    return app
+
+
+def _named() -> None:
+    """Stands in the list of commands for one that is not called."""
+
+
+def _print_version(on: bool) -> None:
+    if on:
+        print(f"sitewarden {version('sitewarden')}")
+        raise typer.Exit
+
+
+def _options(
+    version: Annotated[bool, typer.Option("--version", is_eager=True, callback=_print_version)] = False,
+) -> None:
+    pass

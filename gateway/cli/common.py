@@ -10,6 +10,8 @@ from unicodedata import east_asian_width
 
 import typer
 
+from sitewarden.config.types import duration
+
 
 class Failure(Exception):
     """Ends a command with exit code 1; its text is for the person who called it."""
@@ -26,6 +28,24 @@ ConfigFile = Annotated[
     Path, typer.Argument(help="The site's configuration.", metavar="CONFIG", show_default=False)
 ]
 Json = Annotated[bool, typer.Option("--json", help="For programs.")]
+
+
+def _time(text: str) -> float:
+    try:
+        return duration(text)
+    except ValueError as error:
+        raise typer.BadParameter(f"found {text!r}, expected {error}") from None
+
+
+For = Annotated[
+    float | None,
+    typer.Option(
+        "--for",
+        parser=_time,
+        metavar="TIME",
+        help="How long, such as 30s or 5min; without it until Ctrl-C.",
+    ),
+]
 Full = Annotated[bool, typer.Option("--full", help="Card numbers and plates in full.")]
 
 

@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 from typing import Annotated, Any
 
-import httpx
+import httpx2
 import typer
 
 from sitewarden.config.glance import glance
@@ -98,22 +98,22 @@ class Gateway:
 
     def __init__(self, config: Path) -> None:
         self._data = glance(config).data
-        transport = httpx.HTTPTransport(uds=str(self._data / "api.sock"))
+        transport = httpx2.HTTPTransport(uds=str(self._data / "api.sock"))
         language = "zh" if os.environ.get("LANG", "").startswith("zh") else "en"
         base = "http://gateway/api/v1"
-        self._client = httpx.Client(
+        self._client = httpx2.Client(
             transport=transport, base_url=base, params={"lang": language}, timeout=10.0
         )
 
-    def ask(self, method: str, path: str) -> Any:  # JSON
+    def ask(self, method: str, path: str, body: object = None) -> Any:  # JSON
         """Raises Failure when no gateway answers, and with its own words when it refuses."""
         try:
-            answer = self._client.request(method, path)
-        except httpx.ConnectError as error:
+            answer = self._client.request(method, path, json=body)
+        except httpx2.ConnectError as error:
             if isinstance(error.__cause__, PermissionError):
                 raise Failure(f"{self._data}/api.sock: not yours to open; try sudo") from error
             raise Failure(f"No gateway runs on {self._data}. Start it: sitewarden run site.yaml") from error
-        except httpx.TimeoutException as error:
+        except httpx2.TimeoutException as error:
             raise Failure(f"The gateway on {self._data} does not answer.") from error
         if answer.is_error:
             raise Failure(str(answer.json()["detail"]))

@@ -1,0 +1,258 @@
+"""The one place where the parts are wired together: stores, core, links, sinks and the API.
+
+`App` is also the house that the API asks (gateway/api/house.py): whatever comes from another thread is
+handed to the main loop here.
+"""
+
+import asyncio
+import fcntl
+import signal
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future
+from contextlib import contextmanager
+from pathlib import Path
+
+import structlog
+
+from sitewarden.config.errors import ConfigErrors
+from sitewarden.config.site import Site, load
+from sitewarden.gateway.api.house import Demo, Recording, Reloaded, Sample, Status
+from sitewarden.gateway.api.server import ApiServer
+from sitewarden.gateway.board import Board
+from sitewarden.gateway.cards import Cards
+from sitewarden.gateway.clock import Clock
+from sitewarden.gateway.host import Host
+from sitewarden.gateway.hub import Hub
+from sitewarden.gateway.journal import Journal
+from sitewarden.gateway.measures import samples
+from sitewarden.gateway.outlets import Outlets
+from sitewarden.gateway.recording import Recording as Tape
+from sitewarden.gateway.recording import RecordingFile
+from sitewarden.gateway.tokens import Tokens
+from sitewarden.gateway.watchdog import Watchdog
+from sitewarden.rules.core import Core
+from sitewarden.rules.model import Effect, Event, Operator, PermitChanged, Stamp, Trouble
+
+log = structlog.get_logger()
+
+FOLLOW = 0.5  # s between two looks for cards that the service centre changed
+REMEMBER = 30.0  # s between two notes of the newest instant, for a clock that must go on from there
+
+
+class DataDirectoryBusy(Exception):
+    """Another gateway runs on this data directory."""
+
+
+class App:
+    def __init__(self, site: Site, demo: Demo | None = None) -> None:
+        self.site, self.demo = site, demo
+        site.data.mkdir(parents=True, exist_ok=True)
+        self.journal = Journal(site.data / "journal.db")
+        self.clock = Clock.continuing(self.journal.newest())
+        self.started = self.now()
+        self.cards = Cards(site.data / "journal.db")
+        self.tokens = Tokens(site.data / "access.db")
+        self.hub = Hub()
+        self.outlets = Outlets(site, self.hub, self.clock, self._report)
+        self.trend = self.outlets.trend
+        self._revision = (
+            self.cards.revision()
+        )  # before the cards: a change in between is told twice, not never
+        permits = self.cards.all()
+        cells, broken = self.journal.cells()
+        core = Core(site.plan, permits, cells)
+        self.board = Board(site, core.save())
+        self.watchdog = Watchdog()
+        self.host: Host
+        self._core, self._broken = core, broken
+        self._tapes: dict[str, RecordingFile] = {}
+        self._loop: asyncio.AbstractEventLoop
+        self._stopping = asyncio.Event()
+
+    # -- its life --------------------------------------------------------------------------------
+
+    async def run(self, started: Callable[[], None] = lambda: None) -> None:
+        """Runs until SIGTERM, SIGINT or `stop`; SIGHUP reloads. `started` is called once all is up."""
+        self._loop = loop = asyncio.get_running_loop()
+        self.host = Host(
+            self._core,
+            self.site.links,
+            self.site.commit_limit,
+            self.clock,
+            self.journal,
+            self._publish,
+            self.watchdog.feed,
+        )
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self.stop)
+        loop.add_signal_handler(signal.SIGHUP, self.reload)
+        api = ApiServer(self)
+        self.outlets.start()
+        self.host.start()
+        api.start()
+        chores = [loop.create_task(self._follow_cards()), loop.create_task(self._remember())]
+        self._say_what_was_set_aside()
+        self.watchdog.ready()
+        log.info(
+            "gateway.started", site=self.site.id, url=f"http://{self.site.http.host}:{self.site.http.port}"
+        )
+        started()
+        try:
+            await self._stopping.wait()
+        finally:
+            self.watchdog.stopping()
+            for chore in chores:
+                chore.cancel()
+            await asyncio.gather(*chores, return_exceptions=True)
+            await self.host.stop()
+            await loop.run_in_executor(None, self._close, api)
+            log.info("gateway.stopped", site=self.site.id)
+
+    def stop(self) -> None:
+        """Ends `run`. Called in the main loop."""
+        self._stopping.set()
+
+    def _close(self, api: ApiServer) -> None:
+        api.stop()
+        self.outlets.stop()
+        for tape in self._tapes.values():
+            tape.close()
+        self.journal.close()
+        self.tokens.close()
+
+    def _publish(self, effects: Sequence[Effect]) -> None:
+        self.board.apply(effects)
+        self.hub.publish(effects)
+
+    def _say_what_was_set_aside(self) -> None:
+        if self.journal.set_aside:
+            self._trouble(
+                Trouble(
+                    "journal_set_aside", "journal", True, self.now(), {"file": self.journal.set_aside.name}
+                )
+            )
+        for key in self._broken:
+            log.error("journal.cell_unreadable", key=key)
+            self._trouble(Trouble("state_unreadable", key, True, self.now()))
+
+    async def _follow_cards(self) -> None:
+        """Cards are written to the journal by the command line and the API; the core learns of it here."""
+        while True:
+            self._revision, rows = await self._loop.run_in_executor(
+                None, self.cards.changed_since, self._revision
+            )
+            for row in rows:
+                self.host.event(PermitChanged(row.card, row.permit, self.now()))
+            await asyncio.sleep(FOLLOW)
+
+    async def _remember(self) -> None:
+        while True:
+            self.journal.submit((), lambda error: None, self.now())
+            await asyncio.sleep(REMEMBER)
+
+    # -- the gateway's own troubles --------------------------------------------------------------
+
+    def _report(self, trouble: Trouble) -> None:
+        """From any thread: a store or a sink is in trouble, or out of it."""
+        self._loop.call_soon_threadsafe(self._trouble, trouble)
+
+    def _trouble(self, trouble: Trouble) -> None:
+        log.warning(
+            "trouble" if trouble.on else "trouble.over",
+            code=trouble.code,
+            subject=trouble.subject,
+            **trouble.params,
+        )
+        self.host.event(trouble)
+
+    # -- what the API asks, from its own thread --------------------------------------------------
+
+    def now(self) -> Stamp:
+        return self.clock.now()
+
+    def ready(self) -> Mapping[str, bool]:
+        return {"core": self.host.counters.steps > 0, "journal": self.host.counters.commits > 0}
+
+    def status(self) -> Status:
+        return Status(self.started, self.clock.trusted, *self.outlets.status())
+
+    def samples(self) -> Iterator[Sample]:
+        return samples(self)
+
+    def operate(self, operator: Operator) -> Future[Sequence[Effect]]:
+        answer: Future[Sequence[Effect]] = Future()
+        self._loop.call_soon_threadsafe(self.host.operate, operator, answer)
+        return answer
+
+    def event(self, event: Event) -> None:
+        self._loop.call_soon_threadsafe(self.host.event, event)
+
+    def record(self, link: str, on: bool) -> Future[Recording]:
+        return asyncio.run_coroutine_threadsafe(self._record(link, on), self._loop)
+
+    def reload(self) -> Future[Reloaded]:
+        return asyncio.run_coroutine_threadsafe(self._reload(), self._loop)
+
+    # -- recordings ------------------------------------------------------------------------------
+
+    async def _record(self, link: str, on: bool) -> Recording:
+        plan = self.host.plans[link]
+        if on and link not in self._tapes:
+            folder = self.site.data / "recordings"
+            folder.mkdir(exist_ok=True)
+            file = self._tapes[link] = RecordingFile(folder / f"{link}-{self.now().wall:%Y%m%dT%H%M%S}.jsonl")
+            tape = Tape(file.write)
+            permits = await self._loop.run_in_executor(None, self.cards.all)
+            tape.begin(plan, self.site.plan, permits, self.host.engine.core)
+            self.host.listen(link, tape)
+        elif on:
+            file = self._tapes[link]
+        else:
+            self.host.listen(link, None)
+            file = self._tapes.pop(link)
+            await self._loop.run_in_executor(None, file.close)
+        return Recording(link, str(file.path))
+
+    # -- reload ----------------------------------------------------------------------------------
+
+    async def _reload(self) -> Reloaded:
+        """Checks the configuration file first; a wrong one changes nothing. What is equal goes on."""
+        try:
+            site = await self._loop.run_in_executor(None, load, self.site.source)
+        except ConfigErrors as wrong:
+            for error in wrong.errors:
+                log.error("reload.refused", error=str(error))
+            return Reloaded(errors=tuple(str(error) for error in wrong.errors))
+        fixed = [key for key in ("id", "data", "http") if getattr(site, key) != getattr(self.site, key)]
+        if fixed:
+            return Reloaded(
+                errors=tuple(f"{site.source}: {key} changed, which needs a restart" for key in fixed)
+            )
+        changed = await self._adopt(site)
+        log.info("reload.done", changed=changed)
+        return Reloaded(changed=tuple(changed))
+
+    async def _adopt(self, site: Site) -> list[str]:
+        changed = ["rules"] if site.plan != self.site.plan else []
+        permits = await self._loop.run_in_executor(None, self.cards.all)
+        core = self.host.engine.core
+        if changed:
+            core = Core(site.plan, permits, core.save())
+        changed += await self.host.adopt(core, site.links)
+        changed += await self._loop.run_in_executor(None, self.outlets.adopt, site)
+        if site != self.site:
+            self.board = self.board.carried(site)
+            self.site = site
+        return changed
+
+
+@contextmanager
+def alone(data: Path) -> Iterator[None]:
+    """Holds the data directory for this process; DataDirectoryBusy when another has it."""
+    data.mkdir(parents=True, exist_ok=True)
+    with (data / "lock").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise DataDirectoryBusy(f"another gateway runs on {data}") from None
+        yield

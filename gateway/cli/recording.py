@@ -1,0 +1,127 @@
+"""`record` and `replay`: the bytes of a link, kept and run again."""
+
+import json
+import shutil
+import time
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+from sitewarden.gateway.cli.common import SITE, Config, Failure, For, Json, print_json
+from sitewarden.gateway.cli.remote import Gateway
+from sitewarden.gateway.mask import mask
+from sitewarden.gateway.recording import Replayed
+from sitewarden.gateway.recording import replay as replayed
+from sitewarden.rules.model import AlarmChange, Decision, Effect, FireChange, LinkChanged, Passage, Reading
+
+STEP = 0.2  # s between two looks at the growing file
+
+
+def record(
+    link: Annotated[str, typer.Argument(help="A link of the configuration.", metavar="LINK")],
+    file: Annotated[Path, typer.Argument(help="Where the recording goes.", metavar="FILE")],
+    for_: For = None,
+    config: Config = SITE,
+) -> None:
+    """Record a live link: every byte and instant, with all that a replay needs.
+
+    The link's driver begins anew, so that the recording needs no memory of what was before; what its
+    outputs hold stays held. The file holds card numbers as the wire carried them.
+
+    \b
+    sitewarden record gate-in swipe.jsonl --for 30s
+    sitewarden replay swipe.jsonl
+    """
+    if not file.parent.is_dir():
+        raise Failure(f"{file}: found no folder {file.parent}, expected one")
+    gateway = Gateway(config)
+    until = None if for_ is None else time.monotonic() + for_
+    kept = Path(gateway.ask("POST", f"/links/{link}/record", {"on": True})["path"])
+    try:
+        _watch(link, kept, until)
+    finally:
+        gateway.ask("POST", f"/links/{link}/record", {"on": False})
+        shutil.move(kept, file)
+    print(f"{file}: {file.stat().st_size:,} bytes of {link}")
+
+
+def _watch(link: str, kept: Path, until: float | None) -> None:
+    columns = SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn()
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task(link)
+        try:
+            while until is None or time.monotonic() < until:
+                size = kept.stat().st_size if kept.exists() else 0
+                progress.update(task, description=f"{link}: {size:,} bytes, Ctrl-C ends it")
+                time.sleep(STEP)
+        except KeyboardInterrupt:
+            return
+
+
+def replay(
+    file: Annotated[Path, typer.Argument(help="A recording.", metavar="FILE")],
+    as_json: Json = False,
+    readings: Annotated[bool, typer.Option("--readings", help="Show readings too.")] = False,
+) -> None:
+    """Run a recording through the same driver and the same rules, in virtual time.
+
+    Prints what the site decides, and whether the driver says now what it said then; exit code 1 if not.
+
+    \b
+    sitewarden replay swipe.jsonl
+    sitewarden replay swipe.jsonl --json | jq '.effects[] | select(.kind == "Decision")'
+    """
+    effects: Counter[str] = Counter()
+    shown: list[dict[str, str]] = []
+    calls = same = 0
+    try:
+        for step in _steps(file):
+            calls, same = calls + 1, same + step.same
+            for effect in step.effects:
+                effects[type(effect).__name__] += 1
+                if words := _words(effect, readings):
+                    shown.append({"at": effect_at(step), "kind": type(effect).__name__, "what": words})
+                    if not as_json:
+                        print(f"{effect_at(step)}  {type(effect).__name__:<11} {words}")
+    except (OSError, ValueError) as error:
+        raise Failure(f"{file}: {error}") from error
+    if as_json:
+        print_json({"calls": calls, "same": same, "counts": dict(effects), "effects": shown})
+    else:
+        print(f"{calls} calls of the driver, {same} answered as they were; {json.dumps(dict(effects))}")
+    if same != calls:
+        raise Failure(
+            f"{file}: {calls - same} of {calls} calls were answered otherwise than when it was recorded"
+        )
+
+
+def effect_at(step: Replayed) -> str:
+    return step.at.wall.isoformat(timespec="milliseconds")
+
+
+def _steps(file: Path) -> Iterator[Replayed]:
+    with file.open(encoding="utf-8") as lines:
+        yield from replayed(lines)
+
+
+def _words(effect: Effect, readings: bool) -> str:
+    """One line for what people look for; nothing for the rest."""
+    match effect:
+        case Decision():
+            return f"{effect.lane} {mask(effect.card)} {effect.verdict}: {effect.why}"
+        case Passage():
+            return f"{effect.lane} {effect.direction} {mask(effect.card)}"
+        case AlarmChange():
+            return f"{effect.alarm.id}: {effect.before} -> {effect.alarm.state}"
+        case FireChange():
+            return f"{effect.before} -> {effect.after}"
+        case LinkChanged():
+            return f"{effect.device} {'up' if effect.up else 'down'} {effect.reason}"
+        case Reading() if readings:
+            return f"{effect.point} = {effect.value} {effect.quality} {effect.reason}"
+    return ""

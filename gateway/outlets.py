@@ -1,0 +1,82 @@
+"""What hangs off the fan-out past the decision: history, spool and sinks, by the configuration.
+
+None of it can delay the main loop: each has a bounded subscription and a thread of its own.
+"""
+
+from collections.abc import Sequence
+
+from sitewarden.config.sinks import InfluxPlan, MqttPlan, SinkPlan
+from sitewarden.config.site import Site
+from sitewarden.gateway.clock import Clock
+from sitewarden.gateway.hub import Hub, Report
+from sitewarden.gateway.sinks.influx import InfluxSink
+from sitewarden.gateway.sinks.lines import WANTED, Lines
+from sitewarden.gateway.sinks.mqtt import MqttSink
+from sitewarden.gateway.spool import Spool, SpoolWriter
+from sitewarden.gateway.trend import Trend, TrendWriter
+from sitewarden.gateway.troubles import Troubles
+from sitewarden.rules.model import Reading
+
+READINGS = 100_000  # effects that a stopped disk may hold up before the oldest are dropped and counted
+
+Sink = InfluxSink | MqttSink
+
+
+class Outlets:
+    def __init__(self, site: Site, hub: Hub, clock: Clock, report: Report) -> None:
+        self._site, self._hub, self._clock, self._report = site, hub, clock, report
+        self.trend = Trend(site.data / "trend.db")
+        history = hub.subscribe("trend", READINGS, {Reading})
+        self._history = TrendWriter(self.trend, history, report, clock)
+        self.spool = Spool(site.data / "spool.db", _destinations(site.sinks))
+        self.lines = Lines(site.id)
+        self._writer: SpoolWriter | None = None
+        self.sinks: dict[str, Sink] = {}
+
+    def start(self) -> None:
+        self._history.start()
+        self.adopt(self._site)
+
+    def adopt(self, site: Site) -> list[str]:
+        """Goes on with another configuration's sinks; equal ones do not notice. Returns the others."""
+        new = {plan.name: plan for plan in site.sinks}
+        kept = {name for name, sink in self.sinks.items() if new.get(name) == sink.plan}
+        gone, come = self.sinks.keys() - kept, new.keys() - kept
+        for name in gone:
+            self.sinks.pop(name).stop()
+        if gone or come:
+            self.spool.serve(_destinations(site.sinks))
+        self._write_spool(bool(_destinations(site.sinks)))
+        for name in come:
+            self.sinks[name] = self._sink(new[name])
+            self.sinks[name].start()
+        self._site = site
+        return sorted(gone | come)
+
+    def stop(self) -> None:
+        self._write_spool(False)
+        for sink in self.sinks.values():
+            sink.stop()
+        self._history.stop()
+        self.spool.close()
+
+    def _sink(self, plan: SinkPlan) -> Sink:
+        match plan:
+            case InfluxPlan():
+                return InfluxSink(plan, self.spool, self._report, self._clock)
+            case MqttPlan():
+                return MqttSink(plan, self._site.id, self._hub, self._report, self._clock)
+
+    def _write_spool(self, on: bool) -> None:
+        """Telemetry is spooled for as long as there is somewhere to send it."""
+        if on and self._writer is None:
+            effects = self._hub.subscribe("spool", READINGS, WANTED)
+            self._writer = SpoolWriter(self.spool, effects, self.lines, Troubles(self._report, self._clock))
+            self._writer.start()
+        elif not on and self._writer:
+            self._writer.stop()
+            self._writer = None
+
+
+def _destinations(plans: Sequence[SinkPlan]) -> list[str]:
+    return [plan.name for plan in plans if isinstance(plan, InfluxPlan)]

@@ -1,22 +1,23 @@
-"""The words that values are written in: durations, addresses, titles, secrets.
+"""The kinds of values as pydantic and an editor's JSON Schema know them; `words.py` reads them."""
 
-Each reads one YAML value strictly; the ValueError it raises says what was expected.
-"""
-
-import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Annotated
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator, WithJsonSchema
 
+from sitewarden.config.words import (
+    ADDRESS,
+    DURATION,
+    LANGUAGES,
+    Address,
+    address,
+    duration,
+    scalar,
+    secret,
+    span,
+    text,
+)
 from sitewarden.rules.model import Value
-
-LANGUAGES = ("zh", "en")
-SECONDS = {"ms": 0.001, "s": 1.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
-_DURATION = re.compile(r"(\d{1,9}(?:\.\d{1,9})?) ?(ms|s|min|h|d)")
-_ADDRESS = re.compile(r"(\[[0-9A-Fa-f:]+\]|[^\s:\[\]/]+)(?::(\d{1,5}))?")
-MODBUS_TCP = 502
 
 
 class Shape(BaseModel):
@@ -25,65 +26,18 @@ class Shape(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
 
-@dataclass(frozen=True, slots=True)
-class Address:
-    host: str
-    port: int
-
-
-def duration(value: object) -> float:
-    """Seconds of "150ms", "10s", "5min", "2h" or "1d"."""
-    match = _DURATION.fullmatch(value) if isinstance(value, str) else None
-    if not match:
-        raise ValueError("a duration such as '150ms', '10s', '5min', '2h' or '1d'")
-    return float(match[1]) * SECONDS[match[2]]
-
-
-def address(value: object) -> Address:
-    match = _ADDRESS.fullmatch(value) if isinstance(value, str) else None
-    port = int(match[2] or MODBUS_TCP) if match else 0
-    if not match or not 0 < port < 65536:
-        raise ValueError("a host and a port such as '192.168.1.20:502'")
-    return Address(match[1].strip("[]"), port)
-
-
-def text(value: object) -> Mapping[str, str]:
-    """Words by language; a bare text is the same in all of them."""
-    if isinstance(value, str) and value:
-        return dict.fromkeys(LANGUAGES, value)
-    if isinstance(value, dict) and value and set(value) <= set(LANGUAGES):
-        words = {language: value[language] for language in LANGUAGES if language in value}
-        if all(isinstance(word, str) and word for word in words.values()):
-            return words
-    raise ValueError("a text, or one by language such as {zh: 东门, en: East gate}")
-
-
-def scalar(value: object) -> Value:
-    if not isinstance(value, (bool, int, float, str)):
-        raise ValueError("a number, true, false or a word")
-    return value
-
-
-def span(value: object) -> tuple[float, float]:
-    """[low, high] with low below high."""
-    match value:
-        case [int() | float() as low, int() | float() as high] if low < high:
-            return float(low), float(high)
-    raise ValueError("[low, high] with low below high")
-
-
 def _schema(kind: str, **more: object) -> WithJsonSchema:
     return WithJsonSchema({"type": kind, **more})
 
 
 Duration = Annotated[
-    float, BeforeValidator(duration), _schema("string", pattern=f"^{_DURATION.pattern}$", examples=["10s"])
+    float, BeforeValidator(duration), _schema("string", pattern=f"^{DURATION.pattern}$", examples=["10s"])
 ]
 Pause = Annotated[Duration, Field(gt=0)]
 Endpoint = Annotated[
     Address,
     PlainValidator(address),
-    _schema("string", pattern=f"^{_ADDRESS.pattern}$", examples=["10.0.0.5:502"]),
+    _schema("string", pattern=f"^{ADDRESS.pattern}$", examples=["10.0.0.5:502"]),
 ]
 Text = Annotated[
     Mapping[str, str],
@@ -122,16 +76,6 @@ class Hidden(Shape):
 
 
 NO_SECRET = Hidden()
-
-
-def secret(value: object) -> object:
-    match value:
-        case str():
-            return {"plain": value}
-        case {"env": _, **rest} | {"file": _, **rest} if not rest:
-            return value
-    raise ValueError("a text, {env: NAME} or {file: path}")
-
 
 Secret = Annotated[
     Hidden,

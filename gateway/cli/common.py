@@ -10,7 +10,7 @@ from unicodedata import east_asian_width
 
 import typer
 
-from sitewarden.config.types import duration
+from sitewarden.config.words import duration
 
 
 class Failure(Exception):

@@ -22,7 +22,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "run": ("run", "Run the gateway of a site."),
     "status": ("remote", "How the running gateway is."),
     "reload": ("remote", "Make the running gateway read its configuration again."),
-    "alarm": ("alarm", "List and acknowledge alarms."),
+    "alarm": ("remote", "List and acknowledge alarms."),
     "card": ("card", "Issue, renew and block cards."),
     "token": ("access", "Who may use the page and the API."),
     "link": ("access", "A fresh one-time link to the page."),

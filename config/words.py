@@ -1,0 +1,72 @@
+"""The words that values are written in: durations, addresses, titles, spans.
+
+Each reads one YAML value strictly; the ValueError it raises says what was expected.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from sitewarden.rules.model import Value
+
+LANGUAGES = ("zh", "en")
+SECONDS = {"ms": 0.001, "s": 1.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
+DURATION = re.compile(r"(\d{1,9}(?:\.\d{1,9})?) ?(ms|s|min|h|d)")
+ADDRESS = re.compile(r"(\[[0-9A-Fa-f:]+\]|[^\s:\[\]/]+)(?::(\d{1,5}))?")
+MODBUS_TCP = 502
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    host: str
+    port: int
+
+
+def duration(value: object) -> float:
+    """Seconds of "150ms", "10s", "5min", "2h" or "1d"."""
+    match = DURATION.fullmatch(value) if isinstance(value, str) else None
+    if not match:
+        raise ValueError("a duration such as '150ms', '10s', '5min', '2h' or '1d'")
+    return float(match[1]) * SECONDS[match[2]]
+
+
+def address(value: object) -> Address:
+    match = ADDRESS.fullmatch(value) if isinstance(value, str) else None
+    port = int(match[2] or MODBUS_TCP) if match else 0
+    if not match or not 0 < port < 65536:
+        raise ValueError("a host and a port such as '192.168.1.20:502'")
+    return Address(match[1].strip("[]"), port)
+
+
+def text(value: object) -> Mapping[str, str]:
+    """Words by language; a bare text is the same in all of them."""
+    if isinstance(value, str) and value:
+        return dict.fromkeys(LANGUAGES, value)
+    if isinstance(value, dict) and value and set(value) <= set(LANGUAGES):
+        words = {language: value[language] for language in LANGUAGES if language in value}
+        if all(isinstance(word, str) and word for word in words.values()):
+            return words
+    raise ValueError("a text, or one by language such as {zh: 东门, en: East gate}")
+
+
+def scalar(value: object) -> Value:
+    if not isinstance(value, (bool, int, float, str)):
+        raise ValueError("a number, true, false or a word")
+    return value
+
+
+def span(value: object) -> tuple[float, float]:
+    """[low, high] with low below high."""
+    match value:
+        case [int() | float() as low, int() | float() as high] if low < high:
+            return float(low), float(high)
+    raise ValueError("[low, high] with low below high")
+
+
+def secret(value: object) -> object:
+    match value:
+        case str():
+            return {"plain": value}
+        case {"env": _, **rest} | {"file": _, **rest} if not rest:
+            return value
+    raise ValueError("a text, {env: NAME} or {file: path}")

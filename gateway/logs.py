@@ -20,8 +20,12 @@ def masked(_logger: Any, _method: str, line: MutableMapping[str, Any]) -> Mutabl
     return line
 
 
-def configure(stream: TextIO = sys.stderr, verbose: bool = False) -> None:
-    """Sends every log line of this process to `stream`, coloured when that is a terminal."""
+def configure(stream: TextIO = sys.stderr, verbose: bool = False, quiet: bool = False) -> None:
+    """Sends the log lines of this process to `stream`, coloured when that is a terminal.
+
+    `quiet`: errors alone, for a program that speaks to people itself.
+    """
+    level = logging.DEBUG if verbose else logging.ERROR if quiet else logging.INFO
     terminal = stream.isatty()
     structlog.configure(
         processors=[
@@ -31,6 +35,6 @@ def configure(stream: TextIO = sys.stderr, verbose: bool = False) -> None:
             structlog.dev.ConsoleRenderer() if terminal else structlog.processors.format_exc_info,
             *([] if terminal else [structlog.processors.JSONRenderer(ensure_ascii=False)]),
         ],
-        wrapper_class=structlog.make_filtering_bound_logger(logging.DEBUG if verbose else logging.INFO),
+        wrapper_class=structlog.make_filtering_bound_logger(level),
         logger_factory=structlog.PrintLoggerFactory(stream),
     )

@@ -144,6 +144,12 @@ class Trend:
             rows = db.execute(_QUERY, bounds).fetchall()
         return [TrendRow(stamp((first + bucket * width) * MINUTE, 0.0).wall, *rest) for bucket, *rest in rows]
 
+    def counted(self) -> int:
+        """Readings that went into the file and are still in it."""
+        with connect_reading(self.path) as db:
+            (count,) = db.execute("SELECT coalesce(sum(count), 0) FROM minutes").fetchone()
+        return int(count)
+
     def close(self) -> None:
         self._db.close()
 

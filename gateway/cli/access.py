@@ -6,8 +6,7 @@ from typing import Annotated
 
 import typer
 
-from sitewarden.config.glance import glance
-from sitewarden.gateway.cli.common import SITE, Config, Failure, Json, print_json, table
+from sitewarden.gateway.cli.common import SITE, Config, Failure, Json, look, print_json, table
 from sitewarden.gateway.clock import wall_now
 from sitewarden.gateway.tokens import Role, Tokens
 from sitewarden.rules.model import Stamp
@@ -65,12 +64,12 @@ def link(config: Config = SITE) -> None:
     sitewarden link
     """
     with _tokens(config) as tokens:
-        print(f"{glance(config).url}/welcome?code={tokens.link(_now())}")
+        print(f"{look(config).url}/welcome?code={tokens.link(_now())}")
 
 
 @contextmanager
 def _tokens(config: Config) -> Iterator[Tokens]:
-    data = glance(config).data
+    data = look(config).data
     data.mkdir(parents=True, exist_ok=True)
     tokens = Tokens(data / "access.db")
     try:

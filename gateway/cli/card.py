@@ -9,9 +9,9 @@ from typing import Annotated
 
 import typer
 
-from sitewarden.config.glance import Glance, glance
+from sitewarden.config.glance import Glance
 from sitewarden.gateway.cards import Cards
-from sitewarden.gateway.cli.common import SITE, Config, Failure, Full, Json, caller, print_json, table
+from sitewarden.gateway.cli.common import SITE, Config, Failure, Full, Json, caller, look, print_json, table
 from sitewarden.gateway.clock import wall_now
 from sitewarden.gateway.mask import mask
 from sitewarden.rules.model import Permit, PermitKind
@@ -207,7 +207,7 @@ def export(
 
 
 def _open(config: Path) -> tuple[Glance, Cards]:
-    place = glance(config)
+    place = look(config)
     file = place.data / "journal.db"
     try:
         return place, Cards(file)

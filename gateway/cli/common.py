@@ -10,6 +10,7 @@ from unicodedata import east_asian_width
 
 import typer
 
+from sitewarden.config.glance import Glance, glance
 from sitewarden.config.words import duration
 
 
@@ -47,6 +48,13 @@ For = Annotated[
     ),
 ]
 Full = Annotated[bool, typer.Option("--full", help="Card numbers and plates in full.")]
+
+
+def look(config: Path) -> Glance:
+    """The little that a command has to know of the site."""
+    if not config.exists():
+        raise Failure(f"{config}: no such file. Name the site's configuration: --config or SITEWARDEN_CONFIG")
+    return glance(config)
 
 
 def caller() -> str:

@@ -7,8 +7,7 @@ from typing import Annotated, Any
 import httpx2
 import typer
 
-from sitewarden.config.glance import glance
-from sitewarden.gateway.cli.common import SITE, Config, Failure, Json, print_json, table
+from sitewarden.gateway.cli.common import SITE, Config, Failure, Json, look, print_json, table
 
 alarm = typer.Typer(help="List and acknowledge the alarms of the running gateway.")
 
@@ -33,9 +32,7 @@ def list_(as_json: Json = False, config: Config = SITE) -> None:
 
 @alarm.command()
 def ack(
-    ids: Annotated[
-        list[str] | None, typer.Argument(help="As `alarm list` shows them.", metavar="[ID]...")
-    ] = None,
+    ids: Annotated[list[str] | None, typer.Argument(help="As `alarm list` shows them.", metavar="ID")] = None,
     every: Annotated[bool, typer.Option("--all", help="Every open alarm.")] = False,
     config: Config = SITE,
 ) -> None:
@@ -97,7 +94,7 @@ class Gateway:
     """The running gateway of a site."""
 
     def __init__(self, config: Path) -> None:
-        self._data = glance(config).data
+        self._data = look(config).data
         transport = httpx2.HTTPTransport(uds=str(self._data / "api.sock"))
         language = "zh" if os.environ.get("LANG", "").startswith("zh") else "en"
         base = "http://gateway/api/v1"

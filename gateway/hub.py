@@ -50,13 +50,15 @@ class Subscription:
         if not fresh:
             return
         with self._changed:
+            if self._closed:
+                return
             depth = len(self._queue)
             self.dropped += max(depth + len(fresh) - self.capacity, 0)
             self._queue.extend(fresh)
             if self._enough and depth + len(fresh) >= self._enough:
                 self._changed.notify()
-        if depth == 0 and self._notify:
-            self._notify()
+            if depth == 0 and self._notify:
+                self._notify()  # under the lock, so that nobody is notified after `close`
 
     def take(self, timeout: float | None, at_least: int = 1) -> list[Effect]:
         """Waits up to `timeout` s (None: for ever) for `at_least` effects; returns all there are.

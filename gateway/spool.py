@@ -15,7 +15,6 @@ from typing import TypeVar
 
 import zstandard
 
-from sitewarden.gateway.clock import Clock
 from sitewarden.gateway.database import (
     MIB,
     Ballast,
@@ -26,7 +25,7 @@ from sitewarden.gateway.database import (
     set_aside,
     transaction,
 )
-from sitewarden.gateway.hub import Report, Subscription
+from sitewarden.gateway.hub import Subscription
 from sitewarden.gateway.sinks.lines import Lines
 from sitewarden.gateway.troubles import Troubles
 
@@ -52,6 +51,12 @@ CREATE TABLE IF NOT EXISTS losses (
     first INTEGER NOT NULL, last INTEGER NOT NULL, sample BLOB NOT NULL, note TEXT NOT NULL
 ) STRICT;
 """
+
+_OLDEST_FIRST = (
+    "SELECT id, first, last, count, crc, packed, lines FROM blocks"
+    " WHERE id > (SELECT block FROM cursors WHERE destination = ?) ORDER BY id"
+)
+_NEWEST_FIRST = _OLDEST_FIRST + " DESC"
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,11 +90,17 @@ class Loss:
 class SpoolStats:
     blocks: int
     lines: int
-    fill: float  # 0 to 1 of the room there is
+    bytes: int  # in use
+    limit: int  # bytes
     oldest: int | None  # ns
     pending: dict[str, int]  # lines a destination has not taken yet
     lost: int  # lines since the start, all reasons
     set_aside: int  # broken files since the start
+
+    @property
+    def fill(self) -> float:
+        """0 to 1 of the room there is."""
+        return self.bytes / self.limit
 
 
 class SpoolFailed(Exception):
@@ -100,7 +111,7 @@ class Spool:
     """Any thread may use it; one at a time gets in, and none of them is the main loop."""
 
     def __init__(self, path: Path, destinations: Sequence[str] = (), most: int = MOST) -> None:
-        self.path, self._most = path, most
+        self.path, self.most = path, most
         self._destinations = tuple(destinations)
         self._lock = RLock()
         self._ballast = Ballast(path.with_name("spool.ballast"), BALLAST)
@@ -155,6 +166,12 @@ class Spool:
         with self._lock:
             return self._guarded(lambda: self._read(destination, most))
 
+    def newest_line(self, destination: str) -> bytes | None:
+        """The newest line that `destination` lacks. Raises SpoolFailed."""
+        with self._lock:
+            blocks = self._guarded(lambda: self._read(destination, 1, _NEWEST_FIRST))
+        return blocks[-1].lines[-1] if blocks else None
+
     def losses(self, limit: int = 100) -> list[Loss]:
         """The ledger, newest first."""
         query = (
@@ -171,7 +188,7 @@ class Spool:
     def fill(self) -> float:
         """0 to 1 of the room there is."""
         with self._lock:
-            return self._guarded(self._fill)
+            return self._guarded(self._used) / self.most
 
     def close(self) -> None:
         with self._lock:
@@ -200,7 +217,7 @@ class Spool:
         self._db, aside = self._with_ballast(lambda: open_sound(self.path, Sync.FULL, SCHEMA))
         self.set_aside += aside is not None
         (page,) = self._db.execute("PRAGMA page_size").fetchone()
-        self._db.execute(f"PRAGMA max_page_count = {self._most // page}")
+        self._db.execute(f"PRAGMA max_page_count = {self.most // page}")
 
     def _take_stock(self) -> None:
         self._enlist()
@@ -240,7 +257,7 @@ class Spool:
                 dropping = True
             else:
                 self._next += 1
-                self.dropping = dropping or (self.dropping and self._fill() > ENOUGH_ROOM)
+                self.dropping = dropping or (self.dropping and self._used() / self.most > ENOUGH_ROOM)
                 return
 
     def _drop_oldest(self) -> int:
@@ -274,15 +291,11 @@ class Spool:
         self._db.execute("INSERT INTO losses VALUES (NULL, ?, ?, ?, ?, ?, ?, ?)", row)
         self._db.execute("DELETE FROM losses WHERE id <= (SELECT max(id) FROM losses) - ?", (LOSSES,))
 
-    def _read(self, destination: str, most: int) -> list[Block]:
-        query = (
-            "SELECT id, first, last, count, crc, packed, lines FROM blocks"
-            " WHERE id > (SELECT block FROM cursors WHERE destination = ?) ORDER BY id"
-        )
+    def _read(self, destination: str, most: int, order: str = _OLDEST_FIRST) -> list[Block]:
         blocks: list[Block] = []
         bad: list[tuple[int, int]] = []
         lines = 0
-        for row in self._db.execute(query, (destination,)):
+        for row in self._db.execute(order, (destination,)):
             if block := self._checked(row):
                 blocks.append(block)
                 lines += len(block.lines)
@@ -311,12 +324,13 @@ class Spool:
                 self._lost += count
                 self._write_loss(("crc", "", count, 0, 0, b"", f"block {number}"))
 
-    def _fill(self) -> float:
-        pages, free, most = (
+    def _used(self) -> int:
+        """Bytes, without the pages that are free again."""
+        pages, free, size = (
             int(self._db.execute(f"PRAGMA {name}").fetchone()[0])
-            for name in ("page_count", "freelist_count", "max_page_count")
+            for name in ("page_count", "freelist_count", "page_size")
         )
-        return (pages - free) / most
+        return (pages - free) * size
 
     def _stats(self) -> SpoolStats:
         blocks, lines, oldest = self._db.execute(
@@ -325,7 +339,9 @@ class Spool:
         pending = self._db.execute(
             "SELECT destination, (SELECT coalesce(sum(count), 0) FROM blocks WHERE id > block) FROM cursors"
         )
-        return SpoolStats(blocks, lines, self._fill(), oldest, dict(pending), self._lost, self.set_aside)
+        return SpoolStats(
+            blocks, lines, self._used(), self.most, oldest, dict(pending), self._lost, self.set_aside
+        )
 
 
 class SpoolWriter:
@@ -335,11 +351,8 @@ class SpoolWriter:
     refuses; `spool_overrun`, more came than could be written; `spool_set_aside`, the file was broken.
     """
 
-    def __init__(
-        self, spool: Spool, subscription: Subscription, lines: Lines, report: Report, clock: Clock
-    ) -> None:
-        self._spool, self._subscription, self._lines = spool, subscription, lines
-        self._troubles = Troubles(report, clock)
+    def __init__(self, spool: Spool, subscription: Subscription, lines: Lines, troubles: Troubles) -> None:
+        self._spool, self._subscription, self._lines, self._troubles = spool, subscription, lines, troubles
         self._overruns = 0  # effects the subscription dropped, as far as they are in the ledger
         self._thread = Thread(target=self._run, name="spool", daemon=True)
 

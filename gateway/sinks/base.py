@@ -1,0 +1,40 @@
+"""What every sink is to the gateway: a thread that can be started, stopped and asked how it is."""
+
+import random
+from dataclasses import dataclass, field
+from typing import Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class SinkStatus:
+    name: str
+    up: bool  # the last attempt was taken
+    sent: int = 0  # lines or messages that are proven to have arrived, since the start
+    waiting: int = 0  # not delivered yet
+    lost: int = 0  # rejected or dropped, since the start
+
+
+class Sink(Protocol):
+    def start(self) -> None: ...
+
+    def stop(self, timeout: float = 2.0) -> None:
+        """Returns within `timeout` s, even while a server hangs."""
+        ...
+
+    def status(self) -> SinkStatus: ...
+
+
+@dataclass(slots=True)
+class Backoff:
+    """Growing pauses with jitter, so that a hundred gateways do not come back at one instant."""
+
+    first: float = 0.5  # s
+    most: float = 5.0  # s
+    _next: float = field(default=0.0, init=False)
+
+    def pause(self) -> float:
+        self._next = min(max(self._next * 2, self.first), self.most)
+        return random.uniform(self._next / 2, self._next)
+
+    def reset(self) -> None:
+        self._next = 0.0

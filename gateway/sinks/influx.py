@@ -1,0 +1,172 @@
+"""The thread that carries the spool to InfluxDB.
+
+A block is done when the server proved that it has it, or said which line it will never take; only then
+the cursor moves. Everything else is tried again, for as long as it takes: the spool remembers.
+"""
+
+from collections.abc import Callable, Sequence
+from threading import Event, Thread
+
+from sitewarden.config.sinks import InfluxPlan
+from sitewarden.gateway.clock import Clock
+from sitewarden.gateway.hub import Report
+from sitewarden.gateway.sinks.answers import Answer, Kind
+from sitewarden.gateway.sinks.base import Backoff, SinkStatus
+from sitewarden.gateway.sinks.servers import Server, connect
+from sitewarden.gateway.spool import Loss, Spool, SpoolFailed
+from sitewarden.gateway.troubles import Troubles
+
+IDLE = 0.25  # s between looks at an empty spool
+HOLD = 10.0  # s between attempts while only a person can help
+RETRY_AFTER_MOST = 300.0  # s
+AWAY_AFTER = 5.0  # s of failures until it is a trouble
+REJECTS_OVER = 60.0  # s without a reject until that trouble is over
+STUBBORN = 5  # failures of one batch, with a server that says it is well, until the batch is suspected
+
+
+class _Away(Exception):
+    """Nothing can be delivered for now."""
+
+    def __init__(self, answer: Answer) -> None:
+        super().__init__(answer.words)
+        self.answer = answer
+
+
+class InfluxSink:
+    """Troubles: `sink_away` (params: status, error) and `sink_rejects` (params: error)."""
+
+    def __init__(
+        self,
+        plan: InfluxPlan,
+        spool: Spool,
+        report: Report,
+        clock: Clock,
+        connect: Callable[[InfluxPlan], Server] = connect,
+    ) -> None:
+        self.plan, self._spool, self._clock = plan, spool, clock
+        self._connect = connect
+        self._troubles = Troubles(report, clock)
+        self._backoff = Backoff()
+        self._stopping = Event()
+        self._thread = Thread(target=self._run, name=f"sink {plan.name}", daemon=True)
+        self._server: Server
+        self._prepared = self._up = False
+        self._sent = self._lost = 0
+        self._failing_since: float | None = None
+        self._rejected_at: float | None = None
+        self._failures = 0  # of the present batch, in a row, by a server that answered
+        self._suspected = False  # the present batch: a failure means the lines, not the server
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self, timeout: float = 2.0) -> None:
+        """A request that hangs is left to its time-out; whatever it answers, the cursor stays."""
+        self._stopping.set()
+        self._thread.join(timeout)
+
+    def status(self) -> SinkStatus:
+        waiting = self._spool.stats().pending.get(self.plan.name, 0)
+        return SinkStatus(self.plan.name, self._up, self._sent, waiting, self._lost)
+
+    # -- the thread ------------------------------------------------------------------------------
+
+    def _run(self) -> None:
+        self._server = self._connect(self.plan)
+        while not self._stopping.is_set():
+            try:
+                pause = self._step()
+            except _Away as away:
+                pause = self._failed(away.answer)
+            except SpoolFailed:
+                pause = self._backoff.pause()  # the spool's own thread reports it
+            self._stopping.wait(pause)
+        self._server.close()
+
+    def _step(self) -> float:
+        """Delivers a batch; returns the pause until the next."""
+        if not self._prepared:
+            self._expect(self._server.prepare())
+            self._prepared = True
+        blocks = self._spool.read(self.plan.name, self.plan.batch)
+        if not blocks:
+            return IDLE
+        self._suspected = self._suspected or self._suspicious()
+        lines = [line for block in blocks for line in block.lines]
+        rejected: list[tuple[int, bytes, str]] = []
+        for start in range(0, len(lines), self.plan.batch):
+            rejected += self._deliver(lines[start : start + self.plan.batch])
+        for count, sample, words in rejected:
+            first, last = blocks[0].first, blocks[-1].last
+            self._spool.lose(Loss("rejected", count, first, last, self.plan.name, sample, words))
+        self._spool.advance(self.plan.name, blocks[-1].id)
+        self._delivered(
+            len(lines), sum(count for count, _, _ in rejected), rejected[-1][2] if rejected else ""
+        )
+        return 0.0
+
+    def _deliver(self, lines: Sequence[bytes]) -> list[tuple[int, bytes, str]]:
+        """Sends the lines, halving as often as it takes. Returns what will never be taken: how many,
+        one of them if it is known, and the server's words."""
+        if self._stopping.is_set():
+            raise _Away(Answer(Kind.LATER, words="stopping"))
+        answer = self._server.write(lines)
+        match answer.kind:
+            case Kind.TAKEN:
+                return []
+            case Kind.PARTIAL:
+                return [(answer.dropped, b"", answer.words)]
+            case Kind.REFUSED:
+                raise _Away(answer)
+            case Kind.LATER if not (self._suspected and answer.status >= 500):
+                raise _Away(answer)
+        if len(lines) == 1:
+            return [(1, lines[0], answer.words)]
+        middle = len(lines) // 2
+        return self._deliver(lines[:middle]) + self._deliver(lines[middle:])
+
+    def _suspicious(self) -> bool:
+        """Some servers answer 500 for points beyond their retention, for ever. If the batch failed again
+        and again while the server is well and takes our newest line, it is the batch."""
+        if self._failures < STUBBORN or not self._server.healthy():
+            return False
+        self._failures = 0
+        newest = self._spool.newest_line(self.plan.name)
+        return newest is not None and self._server.write((newest,)).kind is Kind.TAKEN
+
+    # -- what became of it -----------------------------------------------------------------------
+
+    def _delivered(self, lines: int, rejects: int, words: str) -> None:
+        now = self._clock.now().mono
+        self._up, self._suspected = True, False
+        self._sent += lines - rejects
+        self._lost += rejects
+        self._failures, self._failing_since = 0, None
+        self._backoff.reset()
+        self._troubles.off("sink_away", self.plan.name)
+        if rejects:
+            self._rejected_at = now
+            self._troubles.on("sink_rejects", self.plan.name, {"error": words})
+        elif self._rejected_at is not None and now - self._rejected_at > REJECTS_OVER:
+            self._troubles.off("sink_rejects", self.plan.name)
+
+    def _failed(self, answer: Answer) -> float:
+        """Remembers the failure; returns the pause in s until the next attempt."""
+        now = self._clock.now().mono
+        self._up = False
+        self._failures += answer.status >= 500
+        refused = answer.kind is Kind.REFUSED
+        if self._failing_since is None:
+            self._failing_since = now
+        if refused or now - self._failing_since >= AWAY_AFTER:
+            self._troubles.on("sink_away", self.plan.name, {"status": answer.status, "error": answer.words})
+        if refused:
+            self._prepared = False  # the database may have been dropped
+            return HOLD
+        if answer.retry_after is not None:
+            return min(answer.retry_after, RETRY_AFTER_MOST)
+        return self._backoff.pause()
+
+    def _expect(self, answer: Answer) -> None:
+        if answer.kind is not Kind.TAKEN:
+            raise _Away(answer)

@@ -1,0 +1,286 @@
+"""The thread that tells an MQTT broker.
+
+    <prefix>/<site>/status                      online, offline            retained, last will
+    <prefix>/<site>/point/<device>/<point>      value, quality, reason, at     retained
+    <prefix>/<site>/device/<device>             up, reason, at                 retained
+    <prefix>/<site>/alarm/<id>                  code, state, severity, subject, params, raised, at   retained
+    <prefix>/<site>/fire                        stage, panel, zone, at         retained
+    <prefix>/<site>/decision/<lane>             verdict, why, direction, kind, card, at
+    <prefix>/<site>/passage/<lane>              direction, kind, card, at
+
+Payloads are JSON objects (`status` is a bare word), `at` is ISO 8601 in UTC, cards are masked and never
+part of a topic. All is QoS 1. What is retained is state: while the broker is away only the newest of
+each topic is kept for it, so nothing there grows. Decisions and passages are events: the last `EVENTS`
+of them wait, the oldest go first and are counted.
+"""
+
+import asyncio
+import json
+from collections import deque
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from itertools import chain, islice
+from math import isfinite
+from threading import Thread
+
+import aiomqtt
+
+from sitewarden.config.sinks import MqttPlan
+from sitewarden.gateway.clock import Clock
+from sitewarden.gateway.hub import Hub, Report
+from sitewarden.gateway.mask import mask
+from sitewarden.gateway.sinks.base import Backoff, SinkStatus
+from sitewarden.gateway.troubles import Troubles
+from sitewarden.rules.model import (
+    AlarmChange,
+    Decision,
+    Effect,
+    FireChange,
+    LinkChanged,
+    Passage,
+    Reading,
+    Value,
+)
+
+WANTED = frozenset({Reading, LinkChanged, AlarmChange, FireChange, Decision, Passage})
+QUEUE = 20_000  # effects between the main loop and this thread
+EVENTS = 10_000
+AT_ONCE = 64  # messages on their way to the broker without its PUBACK yet
+ANSWER = 5.0  # s until a broker that does not answer counts as away
+CONNECT = 1.5  # s
+FAREWELL = 1.0  # s to say goodbye in
+COLLECT = 0.05  # s between two looks at the hub's queue
+KEEPALIVE = 15  # s; the last will comes after one and a half of it (MQTT 3.1.1, 3.1.2.10)
+AWAY_AFTER = 5.0  # s until that is a trouble
+
+_LEVEL = str.maketrans({"/": "_", "+": "_", "#": "_", "\0": "_"})
+
+Payload = Mapping[str, Value | Mapping[str, Value] | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    topic: str  # below <prefix>/<site>/
+    payload: Payload
+    retain: bool
+
+
+def level(name: str) -> str:
+    """One level of a topic: without its separators and wildcards (MQTT 3.1.1, 4.7.1)."""
+    return name.translate(_LEVEL)
+
+
+def message(effect: Effect) -> Message | None:
+    """None: not for the broker."""
+    match effect:
+        case Reading(point, value, at, quality, reason):
+            device, _, name = point.partition(".")
+            if isinstance(value, float) and not isfinite(value):
+                value = None  # JSON has no word for it
+            body: Payload = {"value": value, "quality": quality, "reason": reason, "at": at.wall.isoformat()}
+            return Message(f"point/{level(device)}/{level(name)}", body, True)
+        case LinkChanged(device, up, at, reason):
+            return Message(
+                f"device/{level(device)}", {"up": up, "reason": reason, "at": at.wall.isoformat()}, True
+            )
+        case AlarmChange(alarm, _, at):
+            body = {
+                "code": alarm.code,
+                "state": alarm.state,
+                "severity": alarm.severity,
+                "subject": alarm.subject,
+                "params": dict(alarm.params),
+                "raised": alarm.raised.wall.isoformat(),
+                "at": at.wall.isoformat(),
+            }
+            return Message(f"alarm/{level(alarm.id)}", body, True)
+        case FireChange(_, after, at, panel, zone):
+            body = {"stage": after, "panel": panel, "zone": zone, "at": at.wall.isoformat()}
+            return Message("fire", body, True)
+        case Decision(lane, card, verdict, why, at, direction, kind):
+            body = {
+                "verdict": verdict,
+                "why": why,
+                **_whose(card, kind, direction),
+                "at": at.wall.isoformat(),
+            }
+            return Message(f"decision/{level(lane)}", body, False)
+        case Passage(lane, card, direction, at, kind):
+            return Message(
+                f"passage/{level(lane)}", {**_whose(card, kind, direction), "at": at.wall.isoformat()}, False
+            )
+    return None
+
+
+def _whose(card: str, kind: str | None, direction: str) -> Mapping[str, str]:
+    return {"direction": direction, "kind": kind or "", "card": mask(card) if card else ""}
+
+
+class Outbox:
+    """What the broker does not have yet: the newest state of each topic, and events in order."""
+
+    def __init__(self) -> None:
+        self._latest: dict[str, Message] = {}
+        self._states: dict[str, Message] = {}
+        self._events: deque[Message] = deque(maxlen=EVENTS)
+        self.dropped = 0
+
+    def __len__(self) -> int:
+        return len(self._states) + len(self._events)
+
+    def put(self, effects: Iterable[Effect]) -> None:
+        for each in map(message, effects):
+            if each and each.retain:
+                self._latest[each.topic] = self._states[each.topic] = each
+            elif each:
+                self.dropped += len(self._events) == EVENTS
+                self._events.append(each)
+
+    def batch(self, most: int) -> list[Message]:
+        """Events first. They stay in the box until `sent`."""
+        return list(islice(chain(self._events, self._states.values()), most))
+
+    def sent(self, messages: Iterable[Message]) -> None:
+        for each in messages:
+            if not each.retain and self._events and self._events[0] is each:
+                self._events.popleft()
+            elif each.retain and self._states.get(each.topic) is each:  # else there is a newer one
+                del self._states[each.topic]
+
+    def all_again(self) -> None:
+        """A broker that was away may have forgotten what it retained."""
+        self._states = dict(self._latest)
+
+
+class MqttSink:
+    """Trouble: `sink_away` (param: error)."""
+
+    def __init__(self, plan: MqttPlan, site: str, hub: Hub, report: Report, clock: Clock) -> None:
+        self.plan, self._clock = plan, clock
+        self._root = f"{plan.prefix}/{level(site)}"
+        self._troubles = Troubles(report, clock)
+        self._outbox = Outbox()
+        self._up = False
+        self._away_since: float | None = None
+        self._sent = 0
+        self._loop = asyncio.new_event_loop()
+        self._news, self._work, self._stopping = asyncio.Event(), asyncio.Event(), asyncio.Event()
+        self._subscription = hub.subscribe(f"mqtt {plan.name}", QUEUE, WANTED, self._notify)
+        self._thread = Thread(target=self._run, name=f"sink {plan.name}", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self, timeout: float = 2.0) -> None:
+        self._subscription.close()
+        self._loop.call_soon_threadsafe(self._stopping.set)
+        self._thread.join(timeout)
+
+    def status(self) -> SinkStatus:
+        waiting = len(self._outbox) + self._subscription.depth
+        return SinkStatus(
+            self.plan.name, self._up, self._sent, waiting, self._outbox.dropped + self._subscription.dropped
+        )
+
+    def _notify(self) -> None:
+        self._loop.call_soon_threadsafe(self._news.set)
+
+    # -- the thread ------------------------------------------------------------------------------
+
+    def _run(self) -> None:
+        with asyncio.Runner(loop_factory=lambda: self._loop) as runner:
+            runner.run(self._main())
+
+    async def _main(self) -> None:
+        tasks = [asyncio.create_task(self._collect()), asyncio.create_task(self._keep())]
+        await self._stopping.wait()
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks, timeout=FAREWELL)
+
+    async def _collect(self) -> None:
+        """Takes effects out of the hub's queue whether or not there is a broker."""
+        while True:
+            await self._news.wait()
+            self._news.clear()
+            self._outbox.put(self._subscription.take(0))
+            self._work.set()
+            await asyncio.sleep(COLLECT)
+
+    async def _keep(self) -> None:
+        """Connects again and again, at most 5 s apart."""
+        backoff = Backoff()
+        while True:
+            try:
+                await self._session(backoff)
+            except* aiomqtt.MqttError as failed:
+                self._away(str(failed.exceptions[0]))
+            await asyncio.sleep(backoff.pause())
+
+    async def _session(self, backoff: Backoff) -> None:
+        status = f"{self._root}/status"
+        async with self._client(status) as client:
+            client.pending_calls_threshold = AT_ONCE  # how many there may be before it complains
+            await client.publish(status, "online", qos=1, retain=True)
+            backoff.reset()
+            self._there()
+            try:
+                async with asyncio.TaskGroup() as group:
+                    group.create_task(self._deliver(client))
+                    group.create_task(_until_disconnected(client))
+            except asyncio.CancelledError:
+                await client.publish(status, "offline", qos=1, retain=True, timeout=FAREWELL / 2)
+                raise
+
+    def _client(self, status: str) -> aiomqtt.Client:
+        plan = self.plan
+        client = aiomqtt.Client(
+            plan.host,
+            plan.port,
+            username=plan.username or None,
+            password=plan.password or None,
+            identifier=f"{self._root}/{plan.name}",
+            will=aiomqtt.Will(status, "offline", qos=1, retain=True),
+            timeout=ANSWER,
+            keepalive=KEEPALIVE,
+            tls_params=aiomqtt.TLSParameters() if plan.tls else None,
+        )
+        # Connecting blocks a thread that the interpreter waits for at its end; the library has no word
+        # for this.
+        client._client.connect_timeout = CONNECT
+        return client
+
+    async def _deliver(self, client: aiomqtt.Client) -> None:
+        while True:
+            if not (batch := self._outbox.batch(AT_ONCE)):
+                await self._work.wait()
+                self._work.clear()
+                continue
+            await asyncio.gather(*(self._publish(client, each) for each in batch))
+            self._outbox.sent(batch)
+            self._sent += len(batch)
+
+    async def _publish(self, client: aiomqtt.Client, each: Message) -> None:
+        """Returns once the broker has acknowledged it."""
+        payload = json.dumps(each.payload, ensure_ascii=False, separators=(",", ":"))
+        await client.publish(f"{self._root}/{each.topic}", payload, qos=1, retain=each.retain)
+
+    # -- how it goes -----------------------------------------------------------------------------
+
+    def _there(self) -> None:
+        self._up, self._away_since = True, None
+        self._outbox.all_again()
+        self._troubles.off("sink_away", self.plan.name)
+
+    def _away(self, error: str) -> None:
+        now = self._clock.now().mono
+        self._up = False
+        self._away_since = now if self._away_since is None else self._away_since
+        if now - self._away_since >= AWAY_AFTER:
+            self._troubles.on("sink_away", self.plan.name, {"error": error})
+
+
+async def _until_disconnected(client: aiomqtt.Client) -> None:
+    """Raises MqttError when the connection is lost; nothing is subscribed to, so nothing comes."""
+    async for _ in client.messages:
+        pass

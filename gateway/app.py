@@ -174,10 +174,10 @@ class App:
         return {"core": self.host.counters.steps > 0, "journal": self.host.counters.commits > 0}
 
     def status(self) -> Status:
-        return Status(self.started, self.clock.trusted, *self.outlets.status())
+        return self.outlets.status(self.started, self.clock.trusted)
 
     def samples(self) -> Iterator[Sample]:
-        return samples(self)
+        return samples(self.host, self.hub, self.outlets)
 
     def operate(self, operator: Operator) -> Future[Sequence[Effect]]:
         answer: Future[Sequence[Effect]] = Future()

@@ -29,7 +29,7 @@ PULSE = 1.0  # s between two looks at the clock; each feeds the watchdog
 @dataclass(slots=True)
 class HostCounters:
     steps: int = 0  # calls into the engine
-    readings: int = 0
+    effects: int = 0
     commits: int = 0
     refused: int = 0  # transactions that the journal could not take
     drivers_failed: int = 0
@@ -128,7 +128,7 @@ class Host:
                 case Commit(ticket):
                     self._journal.submit(ticket.records, partial(self._committed, ticket.number))
                 case Publish(effects):
-                    self.counters.readings += len(effects)
+                    self.counters.effects += len(effects)
                     self._publish(effects)
                 case Failed(link, error):
                     self.counters.drivers_failed += 1

@@ -7,19 +7,19 @@ from collections.abc import Sequence
 
 from sitewarden.config.sinks import InfluxPlan, MqttPlan, SinkPlan
 from sitewarden.config.site import Site
+from sitewarden.gateway.api.house import SinkState, Status
 from sitewarden.gateway.clock import Clock
 from sitewarden.gateway.hub import Hub, Report
+from sitewarden.gateway.sinks.base import Sink
 from sitewarden.gateway.sinks.influx import InfluxSink
 from sitewarden.gateway.sinks.lines import WANTED, Lines
 from sitewarden.gateway.sinks.mqtt import MqttSink
 from sitewarden.gateway.spool import Spool, SpoolWriter
 from sitewarden.gateway.trend import Trend, TrendWriter
 from sitewarden.gateway.troubles import Troubles
-from sitewarden.rules.model import Reading
+from sitewarden.rules.model import Reading, Stamp
 
 READINGS = 100_000  # effects that a stopped disk may hold up before the oldest are dropped and counted
-
-Sink = InfluxSink | MqttSink
 
 
 class Outlets:
@@ -32,6 +32,7 @@ class Outlets:
         self.lines = Lines(site.id)
         self._writer: SpoolWriter | None = None
         self.sinks: dict[str, Sink] = {}
+        self._plans: dict[str, SinkPlan] = {}
 
     def start(self) -> None:
         self._history.start()
@@ -40,7 +41,7 @@ class Outlets:
     def adopt(self, site: Site) -> list[str]:
         """Goes on with another configuration's sinks; equal ones do not notice. Returns the others."""
         new = {plan.name: plan for plan in site.sinks}
-        kept = {name for name, sink in self.sinks.items() if new.get(name) == sink.plan}
+        kept = {name for name in self.sinks if new.get(name) == self._plans[name]}
         gone, come = self.sinks.keys() - kept, new.keys() - kept
         for name in gone:
             self.sinks.pop(name).stop()
@@ -50,7 +51,7 @@ class Outlets:
         for name in come:
             self.sinks[name] = self._sink(new[name])
             self.sinks[name].start()
-        self._site = site
+        self._site, self._plans = site, new
         return sorted(gone | come)
 
     def stop(self) -> None:
@@ -59,6 +60,15 @@ class Outlets:
             sink.stop()
         self._history.stop()
         self.spool.close()
+
+    def status(self, started: Stamp, clock_trusted: bool) -> Status:
+        spool = self.spool.stats()
+        sinks = tuple(
+            SinkState(it.name, it.up, it.waiting, it.lost)
+            for it in (sink.status() for sink in self.sinks.values())
+        )
+        limit = self.spool.most if self._writer else 0
+        return Status(started, clock_trusted, sinks, round(spool.fill * self.spool.most), limit)
 
     def _sink(self, plan: SinkPlan) -> Sink:
         match plan:

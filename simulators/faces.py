@@ -4,6 +4,7 @@ A face is a table: the point's name and how it is read. Points that no face know
 """
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from random import Random
 
 from sitewarden.drivers.modbus.points import Profile
@@ -12,11 +13,25 @@ from sitewarden.simulators.drift import Drift
 from sitewarden.simulators.plant.fireline import OHMS, LineState
 from sitewarden.simulators.plant.lift import Lift, Phase
 from sitewarden.simulators.plant.sump import Sump
-from sitewarden.simulators.plant.water import Pump, PumpFault, Waterworks
+from sitewarden.simulators.plant.water import BAR, Pump, PumpFault, Waterworks
 
 Getter = Callable[[Stamp], Value | None]
 Setter = Callable[[Value, Stamp], None]
 Face = Mapping[str, Getter]
+
+LIFT_SETTINGS: Mapping[str, Value] = {  # as its installer left the board
+    "floors_above": 10,
+    "floors_below": 0,
+    "base_floor": 1,
+    "floor_height": 3.0,
+    "overspeed_limit": 3,
+    "levelled_trap_after": 30,
+    "unlevelled_trap_after": 10,
+    "stop_outside_zone_after": 45,
+    "run_timeout_after": 2,
+    "door_long_open_after": 3,
+    "door_repeats_limit": 5,
+}
 
 
 class Wired:
@@ -40,17 +55,24 @@ def pump_face(pump: Pump, works: Waterworks) -> Face:
     """`grundfos-cim`."""
     return {
         "pressure": lambda at: works.pressure,
+        "differential_pressure": lambda at: pump.head / BAR,
         "flow": lambda at: pump.flow,
         "speed": lambda at: round(pump.speed * pump.RATED),
         "frequency": lambda at: pump.speed * 50.0,
         "performance": lambda at: pump.speed * 100.0,
+        "feedback": lambda at: min(100.0, works.pressure * 10.0),
+        "actual_setpoint": lambda at: 100.0 if pump.running else 0.0,
         "current": lambda at: pump.current,
         "power": lambda at: round(pump.power),
+        "dc_link": lambda at: 540.0 - 12.0 * pump.speed,
         "temperature": lambda at: pump.celsius,
+        "liquid_temperature": lambda at: 14.0,
         "hours": lambda at: int(pump.hours),
         "energy": lambda at: int(pump.energy),
         "starts": lambda at: pump.starts,
         "running": lambda at: pump.running,
+        "remote": lambda at: True,
+        "max_speed": lambda at: pump.speed >= 1.0,
         "alarm": lambda at: pump.fault != PumpFault.NONE,
         "alarm_code": lambda at: pump.fault,
         "warning_code": lambda at: 0,
@@ -77,11 +99,20 @@ def lift_face(lift: Lift, advance: Callable[[float], None]) -> Face:
         "levelled": lambda at: lift.levelled,
         "door_open": lambda at: lift.door_open,
         "person": lambda at: lift.person,
+        "alarm_key": lambda at: lift.phase is Phase.STUCK,
         "door_count": lambda at: lift.doors,
         "floors_run": lambda at: lift.floors_run,
+        "trip_time": lambda at: round(lift.trip_seconds),
+        "trip_distance": lambda at: round(lift.trip_metres),
         "fault_unlevelled_trap": lambda at: lift.trapped,
-        "fault_stop_outside_zone": lambda at: lift.phase is Phase.STUCK,
+        "fault_stop_outside_zone": lambda at: lift.trapped,
+        "sensor_faults": lambda at: 0,
+        **{name: partial(_always, value) for name, value in LIFT_SETTINGS.items()},
     }
+
+
+def _always(value: Value, at: Stamp) -> Value:
+    return value
 
 
 def spare_lines_face() -> Face:

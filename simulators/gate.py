@@ -17,7 +17,7 @@ LOOKS_EVERY = 0.25  # s in which a waiting driver looks at the arm
 PATIENCE = 8.0  # s from the swipe until the driver tries again or gives up
 TRIES = 2
 REACHES_ARM, UNDER_ARM = 0.7, 3.0  # s from the reader to the arm, and on the loop under it
-GAP = 1.1  # s between a car and the one that follows on its bumper
+GAP = 1.5  # s between a car and the one that follows on its bumper
 
 
 @dataclass(frozen=True, slots=True)

@@ -59,7 +59,7 @@ class Wire:
             if hit() >= faults.loss:
                 out.append(byte ^ (1 << self._chance.randrange(8)) if hit() < faults.noise else byte)
         if hit() < faults.duplicate:
-            out += out
+            out *= 2
         pieces = [bytes(out)]
         if len(out) > 1 and hit() < faults.split:
             at = self._chance.randrange(1, len(out))

@@ -24,7 +24,7 @@ class Phase(StrEnum):
 
 
 class Lift:
-    def __init__(self, chance: Random, mono: float, lowest: int = -1, highest: int = 8) -> None:
+    def __init__(self, chance: Random, mono: float, lowest: int = 1, highest: int = 10) -> None:
         self.lowest, self.highest = lowest, highest
         self.phase = Phase.WAITING
         self.person = False
@@ -32,6 +32,7 @@ class Lift:
         self.position = 1.0  # in floors
         self.speed = 0.0  # m/s, positive upwards
         self.trapped = False
+        self.trip_seconds, self.trip_metres = 0.0, 0.0  # of the last trip
         self.due: float | None = mono
         self._chance, self._at, self._begun = chance, mono, mono
         self._route: list[int] = []
@@ -79,7 +80,7 @@ class Lift:
         now = self._at
         match self.phase:
             case Phase.WAITING:
-                self._called(now, hour)
+                self._called(now)
             case Phase.TRAVELLING:
                 self.position, self.speed = float(self._to), 0.0
                 self.floors_run += abs(self._to - self._from)
@@ -96,7 +97,7 @@ class Lift:
             case Phase.STUCK:
                 self.trapped, self.due = True, None
 
-    def _called(self, now: float, hour: int) -> None:
+    def _called(self, now: float) -> None:
         start, goal = self._chance.sample(range(self.lowest, self.highest + 1), 2)
         self._route = [goal]
         if start == round(self.position):
@@ -113,8 +114,9 @@ class Lift:
 
     def _travel(self, now: float, floor: int) -> None:
         self._from, self._to = round(self.position), floor
-        metres = abs(self._to - self._from) * FLOOR_HEIGHT
-        self._enter(Phase.TRAVELLING, now, 1.5 + metres / CRUISE)
+        self.trip_metres = abs(self._to - self._from) * FLOOR_HEIGHT
+        self.trip_seconds = 1.5 + self.trip_metres / CRUISE
+        self._enter(Phase.TRAVELLING, now, self.trip_seconds)
 
     def _enter(self, phase: Phase, now: float, lasts: float) -> None:
         self.phase, self._begun, self.due = phase, now, now + lasts

@@ -47,7 +47,7 @@ LIFT = Profile(
     (
         Point("fault_unlevelled_trap", Table.HOLDING, 0, Kind.BIT, bit=1),
         Point("door_open", Table.HOLDING, 1, Kind.BIT, bit=11),
-        Point("floor", Table.HOLDING, 2, Kind.U8H, offset=-10),
+        Point("floor", Table.HOLDING, 2, Kind.U8H),
         Point("speed", Table.HOLDING, 2, Kind.U8L, scale=0.1),
     ),
 )
@@ -70,7 +70,7 @@ LINES = Profile(
 
 
 QUICK = {"fast": 0.2, "normal": 1.0, "slow": 10.0}
-CALM = {"fast": 0.5, "normal": 10.0, "slow": 60.0}  # for whole days in a minute
+CALM = {"fast": 1.0, "normal": 10.0, "slow": 60.0}  # for whole days in seconds
 
 
 def permits() -> tuple[Permit, ...]:

@@ -62,4 +62,4 @@ def test_reads_over_tcp(tmp_path: Path) -> None:
         await estate.stop()
         return words
 
-    assert "[3]: \t0x0B00" in asyncio.run(run())  # floor 1 counted from -10, standing
+    assert "[3]: \t0x0100" in asyncio.run(run())  # floor 1, standing

@@ -31,7 +31,8 @@ class SiteClock:
             self._state.put(KEY, self._believed(at))
             self._book.back("clock_untrusted", at)
         else:
-            self._state.put(KEY, Clock(trusted=False, today=self.today(at), due=None))
+            known = self._state.get(KEY, Clock)
+            self._state.put(KEY, Clock(False, known.today if known else self._local(at), due=None))
             self._book.raised("clock_untrusted", "", at)
 
     def due(self, _: str, at: Stamp) -> None:

@@ -1,0 +1,254 @@
+"""Fire opens every barrier and holds it, whatever else is going on."""
+
+from dataclasses import replace
+
+import pytest
+
+from sitewarden.rules.model import (
+    Action,
+    AlarmState,
+    Command,
+    Decision,
+    Direction,
+    Do,
+    Effect,
+    FireChange,
+    FireKind,
+    FireSignal,
+    FireStage,
+    LinkChanged,
+    Operator,
+    Passage,
+    Severity,
+    Verdict,
+    Why,
+)
+from sitewarden.rules.plan import Barrier, Lane, Parking
+from tests.rules.site_under_test import IN, OUT, PLAN, SIDE, Site, at, of
+
+NORMAL, FIRE = 2200.0, 800.0  # ohm
+OUTPUTS = {("io-in", "out1"), ("io-out", "out1"), ("io-out", "out3")}
+
+
+def signal(site: Site, kind: FireKind, panel: str = "panel-a") -> list[Effect]:
+    return site.step(FireSignal(panel, kind, at(site.now), "3", "12"))
+
+
+def outputs(effects: list[Effect], do: Do) -> set[tuple[str, str]]:
+    return {(command.device, command.output) for command in of(effects, Command) if command.do is do}
+
+
+def stages(effects: list[Effect]) -> list[tuple[FireStage, FireStage]]:
+    return [(change.before, change.after) for change in of(effects, FireChange)]
+
+
+def test_the_step_that_learns_of_fire_opens_every_barrier_and_waits_for_no_record() -> None:
+    effects = signal(Site(), FireKind.FIRE)
+    assert outputs(effects, Do.SET) == OUTPUTS
+    assert not any(command.ahead for command in of(effects, Command))
+    assert stages(effects) == [(FireStage.NORMAL, FireStage.FIRE)]
+
+
+def test_an_output_that_was_about_to_close_an_arm_is_let_go() -> None:
+    assert outputs(signal(Site(), FireKind.FIRE), Do.CLEAR) == {("io-in", "out2")}
+
+
+def test_every_panel_adds_itself_and_the_last_one_to_fall_silent_leaves_the_barriers_held() -> None:
+    site = Site()
+    signal(site, FireKind.FIRE)
+    assert stages(signal(site, FireKind.FIRE, "panel-b")) == []
+    assert site.alarm("fire:panel-b")
+    assert stages(signal(site, FireKind.NORMAL)) == []
+    assert stages(signal(site, FireKind.NORMAL, "panel-b")) == [(FireStage.FIRE, FireStage.HELD)]
+    assert stages(signal(site, FireKind.FIRE)) == [(FireStage.HELD, FireStage.FIRE)]
+
+
+def test_only_an_operator_ends_it_and_not_before_every_panel_is_silent() -> None:
+    site = Site()
+    signal(site, FireKind.FIRE)
+    assert site.operates(Action.RESET_FIRE) == []
+    signal(site, FireKind.NORMAL)
+    site.wait(3600.0)
+    reset = site.operates(Action.RESET_FIRE)
+    assert stages(reset) == [(FireStage.HELD, FireStage.NORMAL)]
+    assert outputs(reset, Do.CLEAR) == OUTPUTS
+    assert outputs(reset, Do.SET) == set()
+    assert all(command.ahead for command in of(reset, Command))
+    assert of(reset, FireChange)[0].by == "guard"
+    assert of(reset, Operator)
+    assert site.alarm("fire:panel-a") is None
+    assert site.operates(Action.RESET_FIRE) == []
+
+
+def test_a_reset_lowers_an_arm_that_must_be_told_but_not_on_a_car() -> None:
+    for under, lowered in ((False, {("io-in", "out2")}), (True, set())):
+        site = Site()
+        signal(site, FireKind.FIRE)
+        site.reads(IN.barrier.loop_under, under)
+        signal(site, FireKind.NORMAL)
+        site.wait(1.0)
+        assert outputs(site.operates(Action.RESET_FIRE), Do.PULSE) == lowered
+
+
+def test_the_outputs_are_set_again_every_five_seconds_and_when_their_device_comes_back() -> None:
+    site = Site()
+    signal(site, FireKind.FIRE)
+    again = [command for command in of(site.wait(10.0), Command) if command.do is Do.SET]
+    assert len(again) == 2 * len(OUTPUTS)
+    back = site.step(LinkChanged("io-in", True, at(site.now)))
+    assert outputs(back, Do.SET) == {("io-in", "out1")}
+
+
+def test_swipes_in_a_fire_are_recorded_and_move_nothing() -> None:
+    site = Site()
+    signal(site, FireKind.FIRE)
+    for card in ("monthly", "blocked", "nobody"):
+        effects = site.swipe(card)
+        (decision,) = of(effects, Decision)
+        assert (decision.verdict, decision.why) == (Verdict.GRANTED, Why.FIRE)
+        assert of(effects, Command) == []
+    assert of(site.operates(Action.OPEN, "in", "hurry"), Command) == []
+
+
+def test_cars_that_flee_are_no_tailgaters_and_nothing_closes_behind_them() -> None:
+    site = Site()
+    signal(site, FireKind.FIRE)
+    effects = site.drive()
+    assert [passage.card for passage in of(effects, Passage)] == [""]
+    assert outputs(effects, Do.PULSE) == set()
+    assert site.alarm("unexplained_passage:in") is None
+
+
+@pytest.mark.parametrize(("strangers", "why"), [(True, Why.PERMIT), (False, Why.ALREADY_INSIDE)])
+def test_after_strangers_passed_held_barriers_nobody_is_refused_for_where_he_was(
+    strangers: bool, why: Why
+) -> None:
+    site = Site()
+    site.enters("monthly")
+    signal(site, FireKind.FIRE)
+    if strangers:
+        site.drive(OUT)
+    signal(site, FireKind.NORMAL)
+    site.wait(5.0)
+    site.operates(Action.RESET_FIRE)
+    assert of(site.swipe("monthly"), Decision)[0].why is why
+
+
+def test_a_barrier_that_does_not_open_in_a_fire_is_a_critical_alarm_until_it_does() -> None:
+    site = Site()
+    signal(site, FireKind.FIRE)
+    site.wait(6.0)
+    alarm = site.alarm("barrier_not_open:in")
+    assert alarm is not None
+    assert alarm.severity is Severity.CRITICAL
+    assert site.alarm("barrier_not_open:out") is None, "it has no limit switch to tell"
+    site.reads(IN.barrier.opened, True)
+    alarm = site.alarm("barrier_not_open:in")
+    assert alarm is not None
+    assert alarm.state is AlarmState.RETURNED
+
+
+def test_an_arm_that_comes_down_in_a_fire_is_an_alarm_too() -> None:
+    site = Site()
+    site.reads(IN.barrier.opened, True)
+    signal(site, FireKind.FIRE)
+    site.wait(20.0)
+    assert site.alarm("barrier_not_open:in") is None
+    site.reads(IN.barrier.opened, False)
+    site.wait(6.0)
+    assert site.alarm("barrier_not_open:in")
+
+
+def test_the_fire_alarm_is_latched_until_the_reset_of_the_fire() -> None:
+    site = Site()
+    signal(site, FireKind.FIRE)
+    site.operates(Action.ACKNOWLEDGE, "fire:panel-a")
+    signal(site, FireKind.NORMAL)
+    alarm = site.alarm("fire:panel-a")
+    assert alarm is not None
+    assert alarm.state is AlarmState.LATCHED
+    assert site.operates(Action.RESET_LATCH, "fire:panel-a") == []
+    site.operates(Action.RESET_FIRE)
+    assert site.alarm("fire:panel-a") is None
+
+
+def test_a_line_on_fire_opens_after_its_debounce() -> None:
+    site = Site()
+    site.reads("panel.line1", NORMAL)
+    site.wait(1.0)
+    site.reads("panel.line1", FIRE)
+    assert outputs(site.wait(0.15), Do.SET) == set()
+    effects = site.wait(0.1)
+    assert outputs(effects, Do.SET) == OUTPUTS
+    assert of(effects, FireChange)[0].zone == "hall"
+
+
+def test_a_spike_on_a_line_opens_nothing() -> None:
+    site = Site()
+    site.reads("panel.line1", NORMAL)
+    site.wait(1.0)
+    site.reads("panel.line1", FIRE)
+    site.wait(0.1)
+    site.reads("panel.line1", NORMAL)
+    assert outputs(site.wait(10.0), Do.SET) == set()
+
+
+def test_a_line_without_debounce_opens_in_the_step_of_its_reading() -> None:
+    plan = replace(PLAN, fire=(replace(PLAN.fire[0], debounce=0.0),))
+    assert outputs(Site(plan).reads("panel.line1", FIRE), Do.SET) == OUTPUTS
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(100.0, "short"), (9000.0, "open"), (1500.0, "unreadable"), (float("nan"), "unreadable")],
+)
+def test_a_broken_line_is_a_fault_and_no_fire(value: float, text: str) -> None:
+    site = Site()
+    site.reads("panel.line1", NORMAL)
+    site.reads("panel.line1", value)
+    effects = site.wait(1.0)
+    alarm = site.alarm("fire_fault:line-1")
+    assert alarm is not None
+    assert (alarm.params["text"], alarm.severity) == (text, Severity.HIGH)
+    assert of(effects, Command) == []
+    site.reads("panel.line1", NORMAL)
+    site.wait(1.0)
+    site.operates(Action.ACKNOWLEDGE, "fire_fault:line-1")
+    assert site.alarm("fire_fault:line-1") is None
+
+
+def test_a_line_that_cannot_be_read_is_a_fault_and_does_not_end_a_fire() -> None:
+    site = Site()
+    site.reads("panel.line1", FIRE)
+    site.wait(1.0)
+    site.loses("panel.line1", NORMAL)
+    effects = site.wait(60.0)
+    assert site.alarm("fire_fault:line-1")
+    assert stages(effects) == []
+
+
+def test_a_dry_contact_reads_as_nought_or_one() -> None:
+    bands = tuple(replace(PLAN.fire[0].bands[n], low=low, high=low + 0.5) for n, low in ((1, 1.0), (2, 0.0)))
+    site = Site(replace(PLAN, fire=(replace(PLAN.fire[0], bands=bands),)))
+    site.reads("panel.line1", False)
+    assert outputs(site.wait(1.0), Do.SET) == set()
+    site.reads("panel.line1", True)
+    assert outputs(site.wait(1.0), Do.SET) == OUTPUTS
+
+
+def test_a_restart_in_a_fire_sets_every_output_in_its_first_step() -> None:
+    site = Site()
+    signal(site, FireKind.FIRE)
+    again = site.restarted()
+    assert again.core.wake_at == 0.0
+    assert outputs(again.wait(0.0), Do.SET) == OUTPUTS
+    assert of(again.swipe("nobody"), Decision)[0].why is Why.FIRE
+
+
+def test_a_barrier_that_is_added_in_a_fire_opens() -> None:
+    site = Site()
+    signal(site, FireKind.FIRE)
+    new = Lane("new", Direction.OUT, "reader-new", Barrier("io-new", "out1", "io-new.under"))
+    plan = replace(PLAN, parking=Parking((IN, OUT, SIDE, new)))
+    grown = Site(plan, cells=site.core.save())
+    assert ("io-new", "out1") in outputs(grown.wait(0.0), Do.SET)

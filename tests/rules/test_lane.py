@@ -1,0 +1,189 @@
+"""From the swipe to the passage."""
+
+from dataclasses import replace
+
+import pytest
+
+from sitewarden.rules.model import (
+    Action,
+    AlarmState,
+    CardRead,
+    Command,
+    Decision,
+    Do,
+    Effect,
+    Keep,
+    Operator,
+    Passage,
+    PermitChanged,
+    PermitKind,
+    Verdict,
+    Why,
+)
+from tests.rules.site_under_test import CARDS, IN, OUT, SIDE, Site, at, of, permit
+
+OPEN = Command("io-in", "out1", Do.PULSE, 0.5)
+CLOSE = Command("io-in", "out2", Do.PULSE, 0.5)
+
+
+def passages(effects: list[Effect]) -> list[str]:
+    return [passage.card for passage in of(effects, Passage)]
+
+
+def test_a_granted_swipe_opens_after_its_record_and_the_loop_makes_the_passage() -> None:
+    site = Site()
+    swiped = site.swipe("monthly")
+    assert of(swiped, Command) == [OPEN]
+    assert OPEN.ahead
+    assert "inside/monthly" not in site.core.save(), "a grant is not a passage"
+    driven = site.drive()
+    assert of(driven, Passage) == [Passage("in", "monthly", IN.direction, at(2.0), PermitKind.MONTHLY)]
+    assert of(driven, Command) == [CLOSE]
+    assert "inside/monthly" in site.core.save()
+
+
+def test_a_denied_swipe_moves_nothing() -> None:
+    assert of(Site().swipe("blocked"), Command) == []
+
+
+def test_a_reader_at_no_lane_decides_nothing() -> None:
+    assert of(Site().step(CardRead("reader-elsewhere", "monthly", at(0))), Decision) == []
+
+
+def test_a_held_card_is_one_swipe_until_it_has_been_away() -> None:
+    site = Site()
+    decisions = of(site.swipe("monthly"), Decision)
+    for _ in range(20):
+        site.wait(2.9)
+        decisions += of(site.swipe("monthly"), Decision)
+    assert len(decisions) == 1
+    site.wait(3.0)
+    assert len(of(site.swipe("monthly"), Decision)) == 1
+    assert len(of(site.swipe("blocked"), Decision)) == 1, "another card is another swipe"
+
+
+def test_cars_that_were_granted_one_after_the_other_pass_in_that_order() -> None:
+    site = Site()
+    site.swipe("monthly")
+    site.swipe("private-a")
+    first = site.drive()
+    assert passages(first) == ["monthly"]
+    assert CLOSE not in first, "the next one may still come"
+    second = site.drive()
+    assert passages(second) == ["private-a"]
+    assert CLOSE in second
+
+
+def test_a_card_handed_back_through_the_window_lets_in_one_car() -> None:
+    site = Site()
+    site.swipe("monthly")
+    site.wait(4.0)
+    assert of(site.swipe("monthly"), Command) == [OPEN], "the arm may have come down"
+    site.wait(4.0)
+    site.swipe("monthly", SIDE)
+    assert passages(site.drive()) == [""]
+    assert site.alarm("unexplained_passage:in")
+    assert passages(site.drive(SIDE)) == ["monthly"]
+
+
+def test_a_grant_lapses_but_not_under_a_waiting_car() -> None:
+    site = Site()
+    site.swipe("monthly")
+    site.wait(60.0)
+    assert passages(site.drive()) == [""]
+    site.swipe("monthly-2")
+    site.wait(59.0)
+    site.reads(IN.barrier.loop_under, True)
+    site.wait(30.0)
+    assert passages(site.reads(IN.barrier.loop_under, False)) == ["monthly-2"]
+
+
+def test_a_loop_that_cannot_be_read_makes_no_edge_but_what_it_missed_counts() -> None:
+    site = Site()
+    under = IN.barrier.loop_under
+    site.reads(under, False)
+    site.loses(under, True)
+    assert passages(site.reads(under, False)) == []
+    site.swipe("monthly")
+    site.reads(under, True)
+    assert passages(site.loses(under, False)) == []
+    assert passages(site.reads(under, True)) == [], "the car has not moved"
+    site.loses(under, True)
+    assert passages(site.reads(under, False)) == ["monthly"]
+
+
+def test_the_first_word_of_a_loop_is_taken_up_without_an_edge() -> None:
+    site = Site()
+    assert passages(site.reads(IN.barrier.loop_under, False)) == []
+
+
+def test_a_tailgater_is_an_alarm_that_waits_for_acknowledgement() -> None:
+    site = Site()
+    site.swipe("monthly")
+    site.drive()
+    assert passages(site.drive()) == [""]
+    alarm = site.alarm("unexplained_passage:in")
+    assert alarm is not None
+    assert alarm.state is AlarmState.RETURNED
+    site.operates(Action.ACKNOWLEDGE, "unexplained_passage:in")
+    assert site.alarm("unexplained_passage:in") is None
+
+
+def test_an_operator_opens_with_a_reason_and_the_passage_is_explained() -> None:
+    site = Site()
+    opened = site.operates(Action.OPEN, "in", "ambulance")
+    (decision,) = of(opened, Decision)
+    assert (decision.verdict, decision.why, decision.by, decision.note) == (
+        Verdict.GRANTED,
+        Why.OPERATOR,
+        "guard",
+        "ambulance",
+    )
+    assert of(opened, Command) == [OPEN]
+    assert of(opened, Operator)
+    assert passages(site.drive()) == [""]
+    assert site.alarm("unexplained_passage:in") is None
+
+
+@pytest.mark.parametrize(("lane", "reason"), [("in", ""), ("nowhere", "ambulance")])
+def test_an_operator_without_a_reason_or_a_lane_opens_nothing(lane: str, reason: str) -> None:
+    site = Site()
+    site.wait(0)
+    assert site.operates(Action.OPEN, lane, reason) == []
+
+
+def test_a_forgiven_card_may_go_either_way() -> None:
+    site = Site()
+    site.enters("monthly")
+    assert of(site.operates(Action.FORGIVE, "monthly"), Operator)
+    assert of(site.swipe("monthly"), Decision)[0].why is Why.PERMIT
+    assert of(site.swipe("monthly", OUT), Decision)[0].why is Why.PERMIT
+    assert site.operates(Action.FORGIVE, "nobody") == []
+
+
+def test_a_renewed_card_opens_from_the_next_swipe_and_a_withdrawn_one_no_longer() -> None:
+    site = Site()
+    expired = next(card for card in CARDS if card.card == "expired")
+    renewed = replace(expired, valid_to=permit("x").valid_to)
+    assert of(site.swipe("expired"), Decision)[0].why is Why.EXPIRED
+    site.step(PermitChanged("expired", renewed, at(1)))
+    site.wait(5)
+    assert of(site.swipe("expired"), Decision)[0].why is Why.PERMIT
+    site.step(PermitChanged("expired", None, at(6)))
+    site.wait(5)
+    assert of(site.swipe("expired"), Decision)[0].why is Why.UNKNOWN_CARD
+
+
+def test_a_crash_between_swipe_and_passage_loses_neither() -> None:
+    site = Site()
+    site.swipe("monthly")
+    site.reads(IN.barrier.loop_under, True)
+    again = site.restarted()
+    assert passages(again.reads(IN.barrier.loop_under, False)) == ["monthly"]
+    assert of(again.restarted().swipe("monthly"), Decision)[0].why is Why.ALREADY_INSIDE
+
+
+def test_a_step_keeps_each_cell_once() -> None:
+    site = Site()
+    keys = [keep.key for keep in of(site.swipe("monthly"), Keep)]
+    assert len(keys) == len(set(keys))

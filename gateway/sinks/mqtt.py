@@ -173,8 +173,9 @@ class MqttSink:
 
     def stop(self, timeout: float = 2.0) -> None:
         self._subscription.close()
-        self._loop.call_soon_threadsafe(self._stopping.set)
-        self._thread.join(timeout)
+        if self._thread.is_alive():
+            self._loop.call_soon_threadsafe(self._stopping.set)
+            self._thread.join(timeout)
 
     def status(self) -> SinkStatus:
         waiting = len(self._outbox) + self._subscription.depth

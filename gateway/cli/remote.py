@@ -9,6 +9,9 @@ import typer
 
 from sitewarden.gateway.cli.common import SITE, Config, Failure, Json, look, print_json, table
 
+BASE = "http://gateway/api/v1"
+PATIENCE = 10.0  # s
+
 alarm = typer.Typer(help="List and acknowledge the alarms of the running gateway.")
 
 
@@ -95,20 +98,18 @@ class Gateway:
 
     def __init__(self, config: Path) -> None:
         self._data = look(config).data
-        transport = httpx2.HTTPTransport(uds=str(self._data / "api.sock"))
-        language = "zh" if os.environ.get("LANG", "").startswith("zh") else "en"
-        base = "http://gateway/api/v1"
-        self._client = httpx2.Client(
-            transport=transport, base_url=base, params={"lang": language}, timeout=10.0
-        )
+        self._language = "zh" if os.environ.get("LANG", "").startswith("zh") else "en"
 
     def ask(self, method: str, path: str, body: object = None) -> Any:  # JSON
         """Raises Failure when no gateway answers, and with its own words when it refuses."""
+        socket, query = self._data / "api.sock", {"lang": self._language}
+        transport = httpx2.HTTPTransport(uds=str(socket))
         try:
-            answer = self._client.request(method, path, json=body)
+            with httpx2.Client(transport=transport, base_url=BASE, params=query, timeout=PATIENCE) as client:
+                answer = client.request(method, path, json=body)
         except httpx2.ConnectError as error:
             if isinstance(error.__cause__, PermissionError):
-                raise Failure(f"{self._data}/api.sock: not yours to open; try sudo") from error
+                raise Failure(f"{socket}: not yours to open; try sudo") from error
             raise Failure(f"No gateway runs on {self._data}. Start it: sitewarden run site.yaml") from error
         except httpx2.TimeoutException as error:
             raise Failure(f"The gateway on {self._data} does not answer.") from error

@@ -1,6 +1,7 @@
 """`status`, `alarm` and `reload`: a word with the running gateway, over its Unix socket."""
 
 import os
+import socket
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -98,24 +99,34 @@ class Gateway:
 
     def __init__(self, config: Path) -> None:
         self._data = look(config).data
+        self._socket = self._data / "api.sock"
         self._language = "zh" if os.environ.get("LANG", "").startswith("zh") else "en"
 
     def ask(self, method: str, path: str, body: object = None) -> Any:  # JSON
         """Raises Failure when no gateway answers, and with its own words when it refuses."""
-        socket, query = self._data / "api.sock", {"lang": self._language}
-        transport = httpx2.HTTPTransport(uds=str(socket))
+        self._knock()
+        transport = httpx2.HTTPTransport(uds=str(self._socket))
+        query = {"lang": self._language}
         try:
             with httpx2.Client(transport=transport, base_url=BASE, params=query, timeout=PATIENCE) as client:
                 answer = client.request(method, path, json=body)
-        except httpx2.ConnectError as error:
-            if isinstance(error.__cause__, PermissionError):
-                raise Failure(f"{socket}: not yours to open; try sudo") from error
-            raise Failure(f"No gateway runs on {self._data}. Start it: sitewarden run site.yaml") from error
-        except httpx2.TimeoutException as error:
-            raise Failure(f"The gateway on {self._data} does not answer.") from error
+        except httpx2.TransportError as error:
+            raise Failure(f"The gateway on {self._data} does not answer: {error}") from error
         if answer.is_error:
             raise Failure(str(answer.json()["detail"]))
         return answer.json()
+
+    def _knock(self) -> None:
+        """Whether anybody is there, and lets us in."""
+        with socket.socket(socket.AF_UNIX) as door:
+            try:
+                door.connect(str(self._socket))
+            except PermissionError as error:
+                raise Failure(f"{self._socket}: not yours to open; try sudo") from error
+            except OSError as error:
+                raise Failure(
+                    f"No gateway runs on {self._data}. Start it: sitewarden run site.yaml"
+                ) from error
 
 
 def _when(instant: str) -> str:

@@ -14,8 +14,8 @@ from sitewarden.simulators.card_reader import CardReaderTwin
 from sitewarden.simulators.plant.arm import Arm
 
 LOOKS_EVERY = 0.25  # s in which a waiting driver looks at the arm
-PATIENCE = 8.0  # s from the swipe until the driver tries again or gives up
-TRIES = 2
+PATIENCE, TRIES = 8.0, 2  # s from the swipe until the driver tries again or, at last, gives up
+HURRIED_PATIENCE, HURRIED_TRIES = 3.0, 1
 REACHES_ARM, UNDER_ARM = 0.7, 3.0  # s from the reader to the arm, and on the loop under it
 GAP = 1.5  # s between a car and the one that follows on its bumper
 
@@ -24,7 +24,7 @@ GAP = 1.5  # s between a car and the one that follows on its bumper
 class Car:
     card: str = ""  # "": its driver has none, and hopes
     tailgates: bool = False  # comes right behind the one before it
-    hurries: bool = False  # its driver holds the card out at once
+    hurries: bool = False  # its driver holds the card out at once, and gives up soon
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,18 +74,19 @@ class Gate:
             car = self._queue.popleft()
             through = yield from self._visit(car)
             self._ended(Visit(self._now, self.lane.id, self.lane.direction, car, through))
-            follows = self._queue and self._queue[0].tailgates
+            follows = self._queue and (self._queue[0].tailgates or self._queue[0].hurries)
             yield GAP if follows else self._chance.uniform(5.0, 8.0)
 
     def _visit(self, car: Car) -> Generator[float, None, bool]:
         """Comes, asks to be let in, and goes: through the arm or back."""
         self.before = True
         through = car.tailgates and self.arm.opened
-        for _ in range(0 if through else TRIES):
+        patience, tries = (HURRIED_PATIENCE, HURRIED_TRIES) if car.hurries else (PATIENCE, TRIES)
+        for _ in range(0 if through else tries):
             yield 0.0 if car.hurries else self._chance.uniform(1.2, 3.0)  # window down, hand out
             if car.card:
                 self.reader.hold(car.card, self._now)
-            if through := (yield from self._arm_opens()):
+            if through := (yield from self._arm_opens(patience)):
                 yield REACHES_ARM
                 if through := self.arm.opened:
                     break
@@ -96,8 +97,8 @@ class Gate:
         self.before = False
         return through
 
-    def _arm_opens(self) -> Generator[float, None, bool]:
-        patience_ends = self._now + PATIENCE
+    def _arm_opens(self, patience: float) -> Generator[float, None, bool]:
+        patience_ends = self._now + patience
         while not self.arm.opened and self._now < patience_ends:
             yield LOOKS_EVERY
         return self.arm.opened

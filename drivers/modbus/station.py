@@ -181,7 +181,8 @@ class Station:
         points = [output.point for output in job.outputs]
         for poll in self._polls:
             if any(point in points for point in poll.block.points):
-                self._now(poll, at)
+                poll.due = at.mono
+                self._schedule.add(poll, at.mono, at.mono)
 
     def _again(self, poll: Poll, at: Stamp) -> None:
         """On the next beat of its period; beats that have passed are counted, never caught up."""

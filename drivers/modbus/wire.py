@@ -27,6 +27,7 @@ EXCEPTION = 0x80  # set in the function code of a refusal
 
 CHARACTER = 11  # bits: start, eight data, parity or a second stop, stop (V1.02, 2.5.1)
 SILENCE_CHARACTERS, SILENCE_FAST, FAST = 3.5, 0.00175, 19_200  # V1.02, 2.5.1.1
+BREAK = 0.01  # s of silence after which what comes is a new frame, whatever adapter chops the bytes
 GLITCHES = b"\x00\xff"  # what a turning RS-485 line reads as; no unit of a serial line has these addresses
 
 
@@ -141,8 +142,8 @@ class Rtu:
         if (request := self._request) is None:
             self._counters.discarded += 1
             return None
-        if self.garbled and at.mono - self._last > self.silence:
-            self._counters.discarded += 1  # another frame begins after a silence (V1.02, 2.5.1.1)
+        if self.garbled and at.mono - self._last > BREAK:
+            self._counters.discarded += 1
             self._received, self.garbled = b"", False
         self._last = at.mono
         self._received = (self._received + data).lstrip(GLITCHES)

@@ -1,0 +1,78 @@
+"""Whatever the wire does to the bytes: right values or a stated error, never a wrong value."""
+
+import itertools
+from random import Random
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sitewarden.drivers.modbus.bus import Bus
+from sitewarden.drivers.modbus.points import Table
+from sitewarden.rules.model import Quality
+from tests.drivers.virtual import TURNAROUND, Slave, Virtual, coil, register, unit
+
+GAP = 0.0004  # s between the pieces of one burst: below any silence
+
+
+def mangle(chance: Random, answer: bytes, badness: float, tcp: bool) -> list[tuple[float, bytes]]:
+    """Duplication, noise before and after, loss, delay, truncation, a flipped bit; and splits anywhere."""
+    kinds = 5 if tcp else 7  # TCP itself neither loses nor flips a byte, and Modbus adds no check to it
+    gap = 0.0 if tcp else GAP  # nor does a frame come between the pieces of another
+    if chance.random() < badness:
+        match chance.randrange(kinds):
+            case 0:
+                answer = answer + answer
+            case 1:
+                answer = chance.randbytes(chance.randrange(1, 9)) + answer
+            case 2:
+                answer = answer + chance.randbytes(chance.randrange(1, 9))
+            case 3:
+                answer = b""
+            case 4:
+                return [(chance.uniform(0.2, 0.9), answer)]
+            case 5:
+                answer = answer[: chance.randrange(len(answer))]
+            case 6:
+                place = chance.randrange(len(answer))
+                answer = (
+                    answer[:place] + bytes([answer[place] ^ 1 << chance.randrange(8)]) + answer[place + 1 :]
+                )
+    cuts = sorted({0, len(answer), *(chance.randrange(len(answer) + 1) for _ in range(chance.randrange(4)))})
+    return [
+        (TURNAROUND + n * gap, answer[start:end]) for n, (start, end) in enumerate(itertools.pairwise(cuts))
+    ]
+
+
+@pytest.mark.parametrize("tcp", [False, True])
+@settings(max_examples=25, deadline=None)
+@given(seed=st.integers(0, 2**32), badness=st.sampled_from([0.1, 0.5, 1.0]))
+def test_no_wrong_value_ever_and_good_ones_again_afterwards(tcp: bool, seed: int, badness: float) -> None:
+    """Every register holds what only this register of this unit can hold."""
+    chance = Random(seed)
+    units, tables = [], {}
+    for n in (1, 2, 3):
+        addresses = [0, 1, 50, 51, 100, 300]
+        coils = [coil(f"c{k}", k) for k in range(3)]
+        units.append(
+            unit(f"u{n}", n, *(register(f"r{a}", a, scan="fast") for a in addresses), *coils, heartbeat=2)
+        )
+        tables[n] = {
+            Table.HOLDING: {a: 1000 * n + a for a in addresses},
+            Table.COIL: {0: n & 1, 1: n >> 1 & 1, 2: 1},
+        }
+    right = {f"u{n}.r{a}": value for n in tables for a, value in tables[n][Table.HOLDING].items()}
+    right |= {f"u{n}.c{k}": value for n in tables for k, value in tables[n][Table.COIL].items()}
+
+    world = Virtual(Bus("bus", tcp, units, None if tcp else 19200), Slave(tables, tcp))
+    world.wire = lambda request, answer: mangle(chance, answer, badness, tcp)
+    world.run(20)
+    for reading in world.readings():
+        assert reading.value in (None, right[reading.point]), reading
+        assert reading.value is not None or reading.quality is Quality.BAD
+
+    world.wire = lambda request, answer: [(TURNAROUND, answer)]
+    world.run(35)
+    last = {reading.point: reading for reading in world.readings()}
+    assert {point: reading.value for point, reading in last.items()} == right
+    assert {reading.quality for reading in last.values()} == {Quality.GOOD}

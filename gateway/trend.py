@@ -49,9 +49,9 @@ ON CONFLICT (point, minute) DO UPDATE SET
     count = count + excluded.count, last = excluded.last
 """
 _QUERY = """
-SELECT bucket, low, mean, high, last FROM (
-    SELECT (minute - :since) / :width AS bucket, min(low) AS low, sum(total) / sum(count) AS mean,
-        max(high) AS high, max(minute) AS newest, point AS id
+SELECT bucket, least, mean, most, last FROM (
+    SELECT (minute - :since) / :width AS bucket, min(low) AS least, sum(total) / sum(count) AS mean,
+        max(high) AS most, max(minute) AS newest, point AS id
     FROM minutes WHERE point = (SELECT id FROM points WHERE name = :point)
         AND minute >= :since AND minute < :until
     GROUP BY bucket

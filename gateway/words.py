@@ -1,5 +1,6 @@
 """The site in one language: titles, labels, values and alarms as people read them."""
 
+from collections.abc import Callable
 from datetime import datetime
 from typing import Final
 
@@ -80,6 +81,21 @@ class Words:
         if today and today.astimezone(self._site.plan.tz).date() == local.date():
             return f"{local:%H:%M:%S}"
         return f"{local.month}月{local.day}日 {local:%H:%M}" if self.lang == "zh" else f"{local:%-d %b %H:%M}"
+
+
+class Vocabulary:
+    """The words of the site as it is now, made once for each language."""
+
+    def __init__(self, site: Callable[[], Site]) -> None:
+        self._site = site
+        self._words: dict[str, tuple[Site, Words]] = {}
+
+    def words(self, lang: str) -> Words:
+        site = self._site()
+        known = self._words.get(lang)
+        if known is None or known[0] is not site:
+            known = self._words[lang] = site, Words(site, lang)
+        return known[1]
 
 
 def decimals(point: Point) -> int:

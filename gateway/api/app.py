@@ -1,19 +1,25 @@
 """The application: health, the API, the page, behind one gate."""
 
-from fastapi import APIRouter, FastAPI
+from fastapi import APIRouter, FastAPI, Request, Response
 
 from sitewarden.gateway.api import cards, events, health, operate, problems, read
 from sitewarden.gateway.api.access import Gate
+from sitewarden.gateway.api.context import language
 from sitewarden.gateway.api.house import House
 from sitewarden.gateway.api.live import Streams
 from sitewarden.gateway.web import door, pages
+from sitewarden.gateway.web.rooms import Rooms
+from sitewarden.gateway.web.signin import sorry
+from sitewarden.gateway.words import Vocabulary
 
 
 def create_app(house: House) -> FastAPI:
     app = FastAPI(title="Sitewarden", docs_url=None, redoc_url=None, openapi_url=None)
     app.state.house = house
     app.state.streams = Streams(house)
-    problems.install(app)
+    app.state.vocabulary = Vocabulary(lambda: house.site)
+    app.state.rooms = Rooms(house)
+    problems.install(app, _error_page)
     app.include_router(health.router)
     api = APIRouter(prefix="/api/v1")
     for part in (read, operate, cards, events):
@@ -23,3 +29,9 @@ def create_app(house: House) -> FastAPI:
     app.include_router(pages.router)
     app.add_middleware(Gate, house=house)
     return app
+
+
+def _error_page(request: Request, status: int, detail: str) -> Response:
+    house: House = request.app.state.house
+    vocabulary: Vocabulary = request.app.state.vocabulary
+    return sorry(vocabulary.words(language(request, house)), status, detail)

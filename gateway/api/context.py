@@ -9,7 +9,7 @@ from sitewarden.gateway.api.house import House
 from sitewarden.gateway.api.live import Streams
 from sitewarden.gateway.api.shapes import Shapes
 from sitewarden.gateway.catalogue import LANGUAGES
-from sitewarden.gateway.words import Words
+from sitewarden.gateway.words import Vocabulary, Words
 
 
 def _house(request: Request) -> House:
@@ -31,8 +31,9 @@ def language(request: Request, house: TheHouse) -> str:
     return asked if asked in LANGUAGES else house.site.language
 
 
-def _words(house: TheHouse, lang: Annotated[str, Depends(language)]) -> Words:
-    return Words(house.site, lang)
+def _words(request: Request, lang: Annotated[str, Depends(language)]) -> Words:
+    vocabulary: Vocabulary = request.app.state.vocabulary
+    return vocabulary.words(lang)
 
 
 TheWords = Annotated[Words, Depends(_words)]

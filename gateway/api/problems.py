@@ -1,10 +1,10 @@
 """Errors as RFC 9457 problem details: a code for programs, a sentence for people."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
+from fastapi.responses import JSONResponse, Response
 from starlette.exceptions import HTTPException
 
 
@@ -23,11 +23,16 @@ def problem(
     return JSONResponse(body, status, headers, media_type="application/problem+json")
 
 
-def install(app: FastAPI) -> None:
-    """Gives every error of the application this one shape."""
+Page = Callable[[Request, int, str], Response]
+
+
+def install(app: FastAPI, page: Page) -> None:
+    """Gives every error of the application this one shape; `page` draws it for a browser."""
 
     @app.exception_handler(Problem)
-    async def _problem(_: Request, error: Problem) -> JSONResponse:
+    async def _problem(request: Request, error: Problem) -> Response:
+        if "text/html" in request.headers.get("accept", ""):
+            return page(request, error.status, error.detail)
         return problem(error.status, error.code, error.detail)
 
     @app.exception_handler(HTTPException)

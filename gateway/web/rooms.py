@@ -1,0 +1,225 @@
+"""The rooms of the page, each a list of parts. A part is a piece of HTML with an id of its own: the page
+is made of them, and the live stream sends those that have changed."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import partial
+from pathlib import Path
+from typing import Final, TypeVar, cast
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from sitewarden.gateway.api.access import Permission, may
+from sitewarden.gateway.api.house import House
+from sitewarden.gateway.mask import mask
+from sitewarden.gateway.tokens import Caller
+from sitewarden.gateway.web.views import device
+from sitewarden.gateway.words import Words
+from sitewarden.rules.model import AlarmState, FireStage, Severity
+
+HERE: Final = Path(__file__).parent
+SPARK: Final = timedelta(hours=1)
+SPARK_LIVES = 30.0  # s, a sparkline's points are a minute apart
+HISTORY = 50
+PERIOD = 0.4  # s between two drawings of a room in which much happens
+PERIOD_CALM = 2.0  # s between two drawings of one in which nothing does
+VISITS, MEMORIES = 64, 1024  # kept at most
+T = TypeVar("T")
+
+MARKS: Final[Mapping[Severity, str]] = {
+    Severity.CRITICAL: "■",
+    Severity.HIGH: "▲",
+    Severity.MEDIUM: "◆",
+    Severity.LOW: "●",
+}
+REASONS: Final = ("visitor", "delivery", "card_fault", "emergency")
+"""Why a guard opens by hand, in two taps: `open.<code>` in the catalogue."""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    id: str
+    template: str
+    given: Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """Who looks, in which language, at which room (and at which device in it)."""
+
+    caller: Caller
+    words: Words
+    room: str
+    device: str = ""
+
+    def may(self, permission: Permission) -> bool:
+        return may(self.caller, permission)
+
+    def person(self, text: str) -> str:
+        return text if not text or self.may(Permission.PERSONAL) else mask(text)
+
+
+class Rooms:
+    """Draws rooms. Any thread may; what is drawn costs a few milliseconds."""
+
+    def __init__(self, house: House) -> None:
+        self._house = house
+        self._memory: dict[object, tuple[float, object]] = {}
+        self._drawn: dict[Visit, tuple[float, int, dict[str, str]]] = {}
+        self._jinja = Environment(
+            loader=FileSystemLoader(HERE / "templates"),
+            autoescape=True,
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+        )
+
+    def page(self, visit: Visit) -> str:
+        parts = {part: Markup(html) for part, html in self.parts(visit).items()}
+        template = self._jinja.get_template(f"{visit.room}.html")
+        return template.render(self._common(visit), parts=parts, rooms=ROOMS, reasons=REASONS)
+
+    def parts(self, visit: Visit) -> Mapping[str, str]:
+        """The HTML of each part of the room by its id, as fresh as `PERIOD` for however many lookers."""
+        mono, revision = self._house.now().mono, self._house.board.revision
+        drawn, seen, parts = self._drawn.get(visit, (float("-inf"), -1, dict[str, str]()))
+        if mono - drawn < PERIOD or (seen == revision and mono - drawn < PERIOD_CALM):
+            return parts
+        common = self._common(visit)
+        parts = {
+            part.id: self._jinja.get_template(f"parts/{part.template}.html").render(
+                common, id=part.id, **part.given
+            )
+            for part in (self._strip(visit), *ROOMS[visit.room](self, visit))
+        }
+        if len(self._drawn) >= VISITS:
+            self._drawn.clear()
+        self._drawn[visit] = mono, revision, parts
+        return parts
+
+    def _common(self, visit: Visit) -> dict[str, object]:
+        now = self._house.now().wall
+        return {
+            "house": self._house,
+            "visit": visit,
+            "t": visit.words.text,
+            "words": visit.words,
+            "moment": partial(visit.words.moment, today=now),
+            "marks": MARKS,
+            "allowed": {permission.name.lower(): visit.may(permission) for permission in Permission},
+            "spark": self._spark,
+        }
+
+    # -- parts -----------------------------------------------------------------------------------
+
+    def _strip(self, visit: Visit) -> Part:
+        board, status = self._house.board, self._house.status()
+        fire = board.fire
+        still_down = [visit.words.title(lane) for lane in board.lanes if board.lane(lane).arm.value != "up"]
+        given = {
+            "fire": fire,
+            "burning": fire.stage is FireStage.FIRE,
+            "held": fire.stage is FireStage.HELD,
+            "still_down": still_down if fire.stage is not FireStage.NORMAL else (),
+            "alarms": board.open_alarms(),
+            "waiting": sum(alarm.state in UNSEEN for alarm in board.alarms.values()),
+            "status": status,
+            "away": [sink.name for sink in status.sinks if not sink.up],
+        }
+        return Part("strip", "strip", given)
+
+    def _lanes(self, visit: Visit, swipes: int) -> list[Part]:
+        board, cards = self._house.board, self._house.cards
+        parts = []
+        for lane in board.lanes:
+            now = board.lane(lane)
+            permit = (
+                self._remembered(now.last, SPARK_LIVES, partial(cards.get, now.last.card))
+                if now.last
+                else None
+            )
+            given = {"lane": board.lanes[lane], "now": now, "permit": permit, "swipes": now.swipes[:swipes]}
+            parts.append(Part(f"lane-{lane}", "lane", given))
+        return parts
+
+    def _alarms(self, visit: Visit, full: bool) -> Part:
+        return Part("alarms", "alarms", {"alarms": self._house.board.open_alarms(), "full": full})
+
+    def _tiles(self, visit: Visit) -> list[Part]:
+        views = [device(self._house.board, visit.words, name) for name in self._house.board.devices]
+        tiles = [Part(f"tile-{view.id}", "tile", {"device": view}) for view in views if view.key]
+        return [*tiles, Part("others", "others", {"devices": [view for view in views if not view.key]})]
+
+    def _inside(self, visit: Visit) -> Part:
+        places = self._house.site.plan.parking.places
+        return Part("inside", "inside", {"inside": self._house.board.inside, "places": places})
+
+    # -- rooms -----------------------------------------------------------------------------------
+
+    def site(self, visit: Visit) -> list[Part]:
+        return [
+            *self._lanes(visit, 0),
+            self._inside(visit),
+            *self._tiles(visit),
+            self._alarms(visit, full=False),
+        ]
+
+    def lanes(self, visit: Visit) -> list[Part]:
+        return [*self._lanes(visit, 20), self._inside(visit)]
+
+    def device(self, visit: Visit) -> list[Part]:
+        view = device(self._house.board, visit.words, visit.device)
+        return [Part("picture", "picture", {"device": view}), Part("points", "points", {"device": view})]
+
+    def alarms(self, visit: Visit) -> list[Part]:
+        history = self._remembered(
+            "history", PERIOD_CALM, partial(self._house.journal.alarm_history, HISTORY)
+        )
+        return [self._alarms(visit, full=True), Part("history", "history", {"history": history})]
+
+    def more(self, visit: Visit) -> list[Part]:
+        views = [device(self._house.board, visit.words, name) for name in self._house.board.devices]
+        status = self._house.status()
+        return [Part("others", "others", {"devices": views}), Part("gateway", "gateway", {"status": status})]
+
+    # -- sparklines ------------------------------------------------------------------------------
+
+    def _spark(self, point: str) -> Markup:
+        """The last hour of a point as the `points` of an SVG polyline, 100 wide and 24 high."""
+        return self._remembered(point, SPARK_LIVES, partial(self._polyline, point))
+
+    def _polyline(self, point: str) -> Markup:
+        until = self._house.now().wall
+        since = until - SPARK
+        rows = self._house.trend.query(point, since, until, 60)
+        low, high = min((r.mean for r in rows), default=0.0), max((r.mean for r in rows), default=0.0)
+        middle, span = (low + high) / 2, max(high - low, abs(high) * 0.02, 1e-9)
+        line = " ".join(
+            f"{100 * ((row.at - since) / SPARK):.1f},{12 - 20 * (row.mean - middle) / span:.1f}"
+            for row in rows
+        )
+        return Markup(line)
+
+    def _remembered(self, key: object, lives: float, make: Callable[[], T]) -> T:
+        """What a store said, for `lives` seconds: a crowd of lookers asks it no more often than one."""
+        now = self._house.now().mono
+        made, value = self._memory.get(key, (float("-inf"), None))
+        if now - made < lives:
+            return cast(T, value)
+        if len(self._memory) >= MEMORIES:
+            self._memory.clear()
+        fresh = make()
+        self._memory[key] = now, fresh
+        return fresh
+
+
+UNSEEN = frozenset({AlarmState.UNACKNOWLEDGED, AlarmState.RETURNED})
+ROOMS: Final[Mapping[str, Callable[[Rooms, Visit], list[Part]]]] = {
+    "site": Rooms.site,
+    "lanes": Rooms.lanes,
+    "device": Rooms.device,
+    "alarms": Rooms.alarms,
+    "more": Rooms.more,
+}

@@ -102,7 +102,7 @@ class Away:
     """A device that cannot be reached; `due` None: its alarm has been raised."""
 
     due: float | None
-    reason: Reason = Reason.NONE
+    reason: Reason = Reason.LINK_DOWN
 
 
 @dataclass(frozen=True, slots=True)

@@ -319,7 +319,7 @@ class FireChange:
 @dataclass(frozen=True, slots=True)
 class Keep:
     """A cell of the core's state changed; None: it is gone. The journal stores the newest of each key,
-    so that `Core.restore` finds everything as it was."""
+    and a `Core` that is built on them goes on from there (`cells.py`)."""
 
     key: str
     cell: object | None

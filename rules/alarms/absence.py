@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from sitewarden.rules.alarms.book import AlarmBook, alarm_id
 from sitewarden.rules.cells import Away, Watch
-from sitewarden.rules.model import LinkChanged, Quality, Reading, Stamp
+from sitewarden.rules.model import LinkChanged, Quality, Reading, Reason, Stamp
 from sitewarden.rules.plan import Stale
 from sitewarden.rules.state import State
 
@@ -55,10 +55,9 @@ class AwayDevices:
             self._state.put(key, None)
             self._book.back(alarm_id("device_offline", event.device), event.at)
         elif not self._state.get(key, Away):
-            self._state.put(key, Away(event.at.mono + self._after, event.reason))
+            self._state.put(key, Away(event.at.mono + self._after, event.reason or Reason.LINK_DOWN))
 
     def due(self, device: str, at: Stamp) -> None:
         if away := self._state.get(f"away/{device}", Away):
             self._state.put(f"away/{device}", Away(None, away.reason))
-            params = {"reason": away.reason.value} if away.reason else {}
-            self._book.raised("device_offline", device, at, params)
+            self._book.raised("device_offline", device, at, {"reason": away.reason.value})

@@ -113,7 +113,7 @@ def run(core: Core, events: list[Event]) -> list[tuple[list[Effect], float | Non
     return [(list(core.step(event)), core.wake_at) for event in events]
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(story=stories, cut=st.integers(0, 30))
 def test_a_core_goes_on_from_what_another_saved(story: Story, cut: int) -> None:
     events = told(story)
@@ -127,7 +127,7 @@ def test_a_core_goes_on_from_what_another_saved(story: Story, cut: int) -> None:
     assert again.save() == core.save()
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(stories)
 def test_no_arm_rises_without_a_granted_decision_and_none_falls_or_stays_in_a_fire(story: Story) -> None:
     core, burns, last = Core(PLAN, CARDS), False, dict[tuple[str, str], Command]()
@@ -149,7 +149,7 @@ def test_no_arm_rises_without_a_granted_decision_and_none_falls_or_stays_in_a_fi
             assert not [c for c in of(effects, Command) if c.do is Do.PULSE]
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(stories)
 def test_what_was_kept_tells_the_journal_all_that_must_survive(story: Story) -> None:
     core, journal = Core(PLAN, CARDS), dict[str, object]()
@@ -168,7 +168,7 @@ def test_what_was_kept_tells_the_journal_all_that_must_survive(story: Story) -> 
     crashed.step(Tick(told([*story, (0.0, Tick(HERE))])[-1].at))
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(stories)
 def test_a_tick_leaves_nothing_that_should_have_happened_by_then(story: Story) -> None:
     core = Core(PLAN, CARDS)
@@ -178,7 +178,7 @@ def test_a_tick_leaves_nothing_that_should_have_happened_by_then(story: Story) -
         assert core.wake_at is None or core.wake_at > event.at.mono
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(stories)
 def test_a_card_is_inside_only_if_its_last_passage_was_inwards(story: Story) -> None:
     core, inside = Core(PLAN, CARDS), set[str]()

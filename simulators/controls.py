@@ -6,13 +6,14 @@ press(estate, "line_fault", "panel-1/open", at)
 press(estate, "unplug", "gate-in", at)         # the host of the estate pulls the plug
 """
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
 from functools import partial
 
-from sitewarden.rules.model import Direction, Stamp
+from sitewarden.rules.model import Stamp
 from sitewarden.simulators.estate import Estate
 from sitewarden.simulators.gate import Car
 from sitewarden.simulators.plant.fireline import LineState
@@ -21,15 +22,16 @@ from sitewarden.simulators.plant.water import PumpFault
 Press = Callable[[Estate, str, Stamp], None]  # estate, target, instant
 
 UNKNOWN_CARD = "00DEADBEEF"
+CARD_DIGITS = re.compile("[0-9A-Fa-f]{10}")
+BROKEN = {"open": LineState.OPEN, "short": LineState.SHORT}
 
 
 @dataclass(frozen=True, slots=True)
 class Control:
-    """A button. `label` is a code for the catalogue; `target` is what it acts on."""
+    """A button: what happens, and to what."""
 
     name: str
     target: str
-    label: str
 
 
 class CardKind(StrEnum):
@@ -51,12 +53,12 @@ def controls(estate: Estate) -> tuple[Control, ...]:
 
 def swipe(estate: Estate, lane: str, card: str, at: Stamp) -> None:
     """A car stands at the lane's reader, and its driver holds the card out at once."""
-    estate.gates[lane].arrive(Car(card, hurries=True), at.mono)
+    estate.arrive(lane, Car(_digits(card), hurries=True), at.mono)
 
 
 def car_arrives(estate: Estate, lane: str, card: str, at: Stamp) -> None:
     """A car joins the lane's queue; `card` is empty for a driver who has none."""
-    estate.gates[lane].arrive(Car(card), at.mono)
+    estate.arrive(lane, Car(_digits(card) if card else ""), at.mono)
 
 
 def _controls(estate: Estate) -> Iterator[Control]:
@@ -64,24 +66,24 @@ def _controls(estate: Estate) -> Iterator[Control]:
     for lane in estate.gates:
         for kind in CardKind:
             if _card(estate, lane, kind, today):
-                yield Control("swipe", f"{lane}/{kind}", f"control.swipe_{kind}")
+                yield Control("swipe", f"{lane}/{kind}")
     if estate.pumps:
-        yield from (Control(name, "", f"control.{name}") for name in ("burst_pipe", "mend_pipe"))
-    yield from _for_each(estate.pumps, "block_pump", "unblock_pump")
+        yield from (Control(name, "") for name in ("burst_pipe", "mend_pipe"))
+    yield from _for_each(estate.pumps, "block_pump", "dry_pump", "unblock_pump")
     yield from _for_each(estate.lifts, "trap_passenger", "free_passenger")
     for panel in estate.lines:
-        yield Control("fire", panel, "control.fire")
-        yield Control("fire_over", panel, "control.fire_over")
-        for broken in (LineState.OPEN, LineState.SHORT):
-            yield Control("line_fault", f"{panel}/{broken}", f"control.line_{broken}")
-        yield Control("line_mended", panel, "control.line_mended")
+        yield Control("fire", panel)
+        yield Control("fire_over", panel)
+        for broken in BROKEN:
+            yield Control("line_fault", f"{panel}/{broken}")
+        yield Control("line_mended", panel)
     yield from _for_each(estate.twins, "unplug", "plug")
 
 
 def _for_each(targets: Mapping[str, object], *names: str) -> Iterator[Control]:
     for target in targets:
         for name in names:
-            yield Control(name, target, f"control.{name}")
+            yield Control(name, target)
 
 
 def _card(estate: Estate, lane: str, kind: str, today: date) -> str:
@@ -94,17 +96,23 @@ def _card(estate: Estate, lane: str, kind: str, today: date) -> str:
         case CardKind.BLOCKED:
             cards = [permit.card for permit in estate.permits if permit.blocked]
         case CardKind.VALID:
-            wanted = estate.gates[lane].lane.direction is Direction.OUT
+            direction = estate.gates[lane].lane.direction
             cards = [
                 permit.card
                 for permit in estate.permits
                 if permit.valid_from <= today <= permit.valid_to
                 and not permit.blocked
-                and estate.traffic.is_home(permit.card) is wanted
+                and estate.traffic.may_go(permit.card, direction)
             ]
         case digits:
             return digits
-    return next(iter(cards), "")
+    return cards[0] if cards else ""
+
+
+def _digits(card: str) -> str:
+    if not CARD_DIGITS.fullmatch(card):
+        raise KeyError(card)
+    return card
 
 
 def _swipe(estate: Estate, target: str, at: Stamp) -> None:
@@ -133,7 +141,11 @@ def _fire(on: bool, estate: Estate, target: str, at: Stamp) -> None:
 
 def _line_fault(estate: Estate, target: str, at: Stamp) -> None:
     panel, _, broken = target.partition("/")
-    estate.lines[panel].broken = LineState(broken) if broken else None
+    estate.lines[panel].broken = BROKEN[broken]
+
+
+def _line_mended(estate: Estate, panel: str, at: Stamp) -> None:
+    estate.lines[panel].broken = None
 
 
 def _unplug(estate: Estate, target: str, at: Stamp) -> None:
@@ -159,7 +171,7 @@ PRESSES: Mapping[str, Press] = {
     "fire": partial(_fire, True),
     "fire_over": partial(_fire, False),
     "line_fault": _line_fault,
-    "line_mended": _line_fault,
+    "line_mended": _line_mended,
     "unplug": _unplug,
     "plug": _plug,
 }

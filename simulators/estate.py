@@ -17,7 +17,7 @@ from sitewarden.rules.plan import FireInput, Lane, SitePlan
 from sitewarden.simulators.base import Twin
 from sitewarden.simulators.card_reader import CardReaderTwin
 from sitewarden.simulators.faces import Wired, level_face, lift_face, pump_face, spare_lines_face, sump_face
-from sitewarden.simulators.gate import Gate, Visit
+from sitewarden.simulators.gate import Car, Gate, Visit
 from sitewarden.simulators.modbus_slave import ModbusSlave, SlaveUnit
 from sitewarden.simulators.plant.fireline import OHMS, FireLine, LineState
 from sitewarden.simulators.plant.lift import Lift
@@ -65,7 +65,7 @@ class Estate:
         self.traffic = Traffic(plan.parking.lanes, permits, self.chance(seed, "traffic"), cars_an_hour)
         self._seed, self._seen = seed, seen
         self._readers: dict[str, CardReaderTwin] = {}
-        self._sources: dict[str, Wired] = {}
+        self.sources: dict[str, Wired] = {}
         local = start.wall.astimezone(plan.tz)
         self._midnight = start.mono - (local.hour * 3600 + local.minute * 60 + local.second)
         self.twins: Mapping[str, Twin] = {link.name: self._twin(link) for link in links}
@@ -112,15 +112,20 @@ class Estate:
         for lift in self.lifts.values():
             lift.advance(mono, self.hour(mono))
         while self._car_at is not None and self._car_at <= mono:
-            self._arrives(self._car_at)
+            self._arrivals(self._car_at)
             self._car_at = self.traffic.next_after(self._car_at, self.second_of_day(self._car_at))
         for gate in self.gates.values():
             gate.advance(mono)
 
-    def _arrives(self, mono: float) -> None:
+    def arrive(self, lane: str, car: Car, mono: float) -> None:
+        """A car joins the queue of a lane."""
+        self.gates[lane].arrive(car, mono)
+        self.traffic.sets_out(car)
+
+    def _arrivals(self, mono: float) -> None:
         if arrival := self.traffic.arrival(self.hour(mono)):
             for car in arrival.cars:
-                self.gates[arrival.lane].arrive(car, mono)
+                self.arrive(arrival.lane, car, mono)
 
     def _visited(self, visit: Visit) -> None:
         self.traffic.ended(visit)
@@ -137,7 +142,7 @@ class Estate:
 
     def _unit(self, unit: Unit) -> SlaveUnit:
         chance = self.chance(self._seed, unit.device)
-        source = self._sources[unit.device] = Wired(unit.profile, chance)
+        source = self.sources[unit.device] = Wired(unit.profile, chance)
         match unit.profile.name:
             case "grundfos-cim":
                 pump = self.pumps[unit.device] = Pump(hours=chance.uniform(900, 9000), starts=1200)
@@ -160,7 +165,7 @@ class Estate:
         barrier, chance = lane.barrier, self.chance(self._seed, lane.id)
         gate = Gate(lane, self._readers[lane.reader], chance, self.start.mono, self._visited)
         self.gates[lane.id] = gate
-        arm, outputs = gate.arm, self._sources[barrier.device].outputs
+        arm, outputs = gate.arm, self.sources[barrier.device].outputs
         outputs[barrier.open] = partial(self._open_output, gate)
         if barrier.close:
             outputs[barrier.close] = lambda on, at: arm.close(at.mono) if on else None
@@ -176,7 +181,7 @@ class Estate:
 
         if point:
             device, _, name = point.partition(".")
-            self._sources[device].inputs[name] = look
+            self.sources[device].inputs[name] = look
 
     def _open_output(self, gate: Gate, on: Value, at: Stamp) -> None:
         gate.advance(at.mono)
@@ -190,7 +195,7 @@ class Estate:
         points = self.units[device].unit.profile.points
         kind = next(point.kind for point in points if point.name == name)
         shown = {state: _shown(panel, state, kind) for state in LineState}
-        self._sources[device].inputs[name] = lambda at: shown[line.state]
+        self.sources[device].inputs[name] = lambda at: shown[line.state]
 
 
 def _shown(panel: FireInput, state: LineState, kind: Kind) -> Value:

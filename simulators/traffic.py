@@ -57,7 +57,6 @@ class Traffic:
         car = self._who(direction)
         if car is None:
             return None
-        self._on_the_way.add(car.card)
         followed = chance.random() < TAILGATERS
         return Arrival(chance.choice(lanes), (car, Car(tailgates=True)) if followed else (car,))
 
@@ -70,8 +69,13 @@ class Traffic:
             else:
                 self._home.discard(visit.car.card)
 
-    def is_home(self, card: str) -> bool:
-        return card in self._home
+    def sets_out(self, car: Car) -> None:
+        """A car is on its way to a lane, whoever sent it."""
+        self._on_the_way.add(car.card)
+
+    def may_go(self, card: str, direction: Direction) -> bool:
+        """Whether the card's car stands on the side from which it could go that way."""
+        return card not in self._on_the_way and (card in self._home) is (direction is Direction.OUT)
 
     def _who(self, direction: Direction) -> Car | None:
         luck = self._chance.random()
@@ -79,12 +83,7 @@ class Traffic:
             return Car(f"{self._chance.randrange(1 << 40):010X}")
         if luck < STRANGERS + CARDLESS:
             return Car()
-        coming = direction is Direction.IN
-        cards = [
-            card
-            for card in self._cards
-            if (card in self._home) is not coming and card not in self._on_the_way
-        ]
+        cards = [card for card in self._cards if self.may_go(card, direction)]
         return Car(self._chance.choice(cards)) if cards else None
 
     def _rate(self, hour: int) -> float:

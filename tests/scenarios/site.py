@@ -132,3 +132,12 @@ def links(scan: Mapping[str, float] = QUICK) -> tuple[LinkPlan, ...]:
         LinkPlan("bus-2", SerialPort("ports/bus-2", 9600, Parity.EVEN), pump_bus),
         LinkPlan("lift-1", TcpPort("127.0.0.1", 0), lift),
     )
+
+
+def bare_plan() -> SitePlan:
+    return SitePlan(id="bare", tz=ZoneInfo("Asia/Shanghai"))
+
+
+def one_unit(profile: Profile, framing: Framing = Framing.RTU) -> LinkPlan:
+    """A bus with nothing but one device, called `unit`, at address 1."""
+    return LinkPlan("bus", SerialPort("ports/bus"), BusPlan(framing, (Unit("unit", 1, profile),)))

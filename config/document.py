@@ -21,7 +21,7 @@ Loc = tuple[Key, ...]
 """The way to a value: keys of mappings and indices of lists."""
 
 TAG = "tag:yaml.org,2002:"
-MOST = 100_000  # values in one file: aliases of aliases can multiply without end
+MOST = 50_000  # values in one file: aliases of aliases can multiply without end
 SECRETS = frozenset({"token", "password"})  # their values are never shown
 
 
@@ -139,11 +139,11 @@ def describe(value: Plain, loc: Loc) -> str:
             return "nothing"
         case dict():
             return "a mapping" if value else "an empty mapping"
+        case _ if SECRETS.intersection(loc):
+            return "a value"
         case list():
             plain = len(str(value)) < 40 and not any(isinstance(item, (dict, list)) for item in value)
             return str(value) if plain else "a list"
-        case _ if SECRETS.intersection(loc):
-            return "a value"
         case bool():
             return str(value).lower()
         case str() if len(value) > 60:

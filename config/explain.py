@@ -10,7 +10,9 @@ from functools import cache
 from typing import TypeVar, cast
 
 from pydantic import ValidationError
+from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import ErrorDetails
+from pydantic_core.core_schema import WithDefaultSchema
 
 from sitewarden.config.document import Document, Key, Loc, Plain
 from sitewarden.config.errors import did_you_mean, one_of
@@ -120,12 +122,13 @@ def _place(shape: type[Shape], way: Sequence[Key], kind: str) -> tuple[Loc, Sche
     around, here = root, root
     loc: list[Key] = []
     for key in way:
+        if key == "[key]":  # the key itself is wrong
+            here = _part(around, "propertyNames")
+            continue
         around = _resolve(root, here)
         tags = _part(_part(around, "discriminator"), "mapping")
         if key in tags:  # pydantic names the kind of a union, the document does not
             here = {"$ref": tags[str(key)]}
-        elif key == "[key]":
-            here = _part(around, "propertyNames")
         else:
             here = _below(around, key)
             loc.append(key)
@@ -134,7 +137,17 @@ def _place(shape: type[Shape], way: Sequence[Key], kind: str) -> tuple[Loc, Sche
 
 @cache
 def schema_of(shape: type[Shape]) -> Schema:
-    return shape.model_json_schema()
+    return shape.model_json_schema(schema_generator=_AsWritten)
+
+
+class _AsWritten(GenerateJsonSchema):
+    """Defaults as they are written in a file: durations have a unit."""
+
+    def default_schema(self, schema: WithDefaultSchema) -> JsonSchemaValue:
+        made = super().default_schema(schema)
+        if made.get("type") == "string" and isinstance(seconds := made.get("default"), float):
+            made["default"] = f"{seconds:g}s" if seconds == int(seconds) else f"{seconds * 1000:g}ms"
+        return made
 
 
 def _resolve(root: Schema, here: Schema) -> Schema:

@@ -130,9 +130,9 @@ def _condition(document: Document, name: str, shape: AlarmShape, wires: Wires) -
     limits = {Test.ABOVE: shape.above, Test.BELOW: shape.below, Test.IS: shape.is_}
     given = {test: limit for test, limit in limits.items() if limit is not None}
     test, limit = next(iter(given.items()), (Test.IS, False))
-    if document.exactly_one(loc, [str(key) for key in limits]):
+    if document.exactly_one(loc, [str(key) for key in limits]) and given:
         limit = _limit(document, point, test, limit, loc)
-    if test is Test.IS and "hysteresis" in shape.model_fields_set:
+    if Test.IS in given and "hysteresis" in shape.model_fields_set:
         document.wrong((*loc, "hysteresis"), "hysteresis only with 'above' or 'below'", at_key=True)
     return Condition(
         id=name,

@@ -156,9 +156,9 @@ class Outputs:
             output.refused(at)
 
     @property
-    def waiting(self) -> bool:
-        """Something could not be written yet."""
-        return any(output.want is not None for output in self._active)
+    def eager(self) -> bool:
+        """Something is to be written as soon as the unit is there."""
+        return any(output.held or output.want is not None for output in self._all.values())
 
     def next_due(self) -> float | None:
         """When `due` has something."""

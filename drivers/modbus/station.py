@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 from math import inf
 
-from sitewarden.drivers.modbus.outputs import Outputs, Write
+from sitewarden.drivers.modbus.outputs import Output, Outputs, Write
 from sitewarden.drivers.modbus.planner import Block, halves, plan
 from sitewarden.drivers.modbus.points import Unit
 from sitewarden.drivers.modbus.schedule import Schedule
@@ -19,7 +19,7 @@ from sitewarden.drivers.modbus.wire import EXCEPTION, Counters, Request, read
 from sitewarden.rules.model import Event, LinkChanged, Reason, Stamp, Trouble
 
 PROBE_FIRST, PROBE_MOST = 1.0, 30.0  # s between probes of a unit that does not answer, doubling
-PROBE_WAITED = 2.0  # s at most while something waits to be written to it
+PROBE_EAGER = 2.0  # s at most while something is to be written to it as soon as it is back
 LATE = 1.0  # s in which the answer to a request that timed out may still come
 
 
@@ -40,6 +40,7 @@ class Poll:
     block: Block
     request: Request
     watch: Watch
+    outputs: tuple[Output, ...]  # of its points
     period: float
     due: float = 0.0
     misses: int = 0  # in a row
@@ -146,9 +147,10 @@ class Station:
 
     def broken(self, poll: Poll, error: Exception, at: Stamp) -> Iterator[Event]:
         """Our own code raised over an answer: these points are bad, the others go on."""
+        if not poll.broken:
+            yield Trouble("driver_failed", self.unit.device, True, at, {"error": type(error).__name__})
         poll.broken = True
         poll.misses += 1
-        yield Trouble("driver_failed", self.unit.device, True, at, {"error": type(error).__name__})
         yield from poll.watch.failed(Reason.DRIVER, at)
         self._later(poll, at)
 
@@ -156,7 +158,7 @@ class Station:
 
     def _read(self, poll: Poll, raw: bytes, at: Stamp) -> Iterator[Event]:
         yield from poll.watch.answered(raw, at)
-        for output in self.outputs.among(poll.block.points):
+        for output in poll.outputs:
             self.outputs.seen(output, part(poll.block, output.point, raw))
         if poll.broken:
             yield Trouble("driver_failed", self.unit.device, False, at)
@@ -178,9 +180,8 @@ class Station:
             self._now(half, at)
 
     def _read_back(self, job: Write, at: Stamp) -> None:
-        points = [output.point for output in job.outputs]
         for poll in self._polls:
-            if any(point in points for point in poll.block.points):
+            if any(output in job.outputs for output in poll.outputs):
                 poll.due = at.mono
                 self._schedule.add(poll, at.mono, at.mono)
 
@@ -205,7 +206,8 @@ class Station:
 
     def _poll(self, block: Block, watch: Watch) -> Poll:
         request = read(self.unit.unit_id, block.table, block.first, block.count)
-        return Poll(self, block, request, watch, self.unit.scan[block.scan])
+        outputs = self.outputs.among(block.points)
+        return Poll(self, block, request, watch, outputs, self.unit.scan[block.scan])
 
     # -- answering or not ------------------------------------------------------------------------
 
@@ -237,12 +239,13 @@ class Station:
 
     def _rest(self, at: Stamp) -> None:
         """One probe after a pause: what waits to be written, or else the shortest read."""
-        pause = min(self._pause, PROBE_WAITED) if self.outputs.waiting else self._pause
+        pause = min(self._pause, PROBE_EAGER) if self.outputs.eager else self._pause
         self._pause = min(self._pause * 2, PROBE_MOST)
         self._write_at = at.mono + pause
         for poll in self._polls:
             self._schedule.remove(poll)
-        self._schedule.add(min(self._polls, key=_size), at.mono + pause, inf)
+        probe_at = at.mono + pause
+        self._schedule.add(min(self._polls, key=_size), probe_at, probe_at + PROBE_FIRST)
 
     def _resume(self, at: Stamp) -> None:
         for poll in self._polls:

@@ -182,10 +182,10 @@ def test_a_held_output_is_set_again_when_the_unit_was_away() -> None:
     made.command("out1", Do.SET)
     made.run(2)
     made.slave.dead.add(1)
-    made.run(10)
+    made.run(100)
     made.slave.tables[1] = relays()  # it lost its supply
     made.slave.dead.clear()
-    made.run(32)
+    made.run(3)
     assert coils(made)[0] == 1
 
 

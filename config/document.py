@@ -56,7 +56,8 @@ class Document:
 
     def names(self, *loc: Key) -> list[str]:
         """The keys of the mapping there, whether or not what they hold is right."""
-        return [key for key in self._at(loc)[0].below if isinstance(key, str)]
+        tree, depth = self._at(loc)
+        return [key for key in tree.below if isinstance(key, str)] if depth == len(loc) else []
 
     def get(self, *loc: Key) -> Plain:
         """The value there, None where there is none."""

@@ -11,7 +11,14 @@ from sitewarden.gateway.clock import wall_now
 from sitewarden.gateway.tokens import Role, Tokens
 from sitewarden.rules.model import Stamp
 
-token = typer.Typer(help="Tokens, for programs and for people's browsers. Only their hashes are kept.")
+token = typer.Typer(
+    help="""Tokens, for programs and for people's browsers. Only their hashes are kept.
+
+\b
+sitewarden token add gatehouse --role guard
+sitewarden token revoke gatehouse
+"""
+)
 Name = Annotated[str, typer.Argument(help="Whose it is; the audit trail says so.", metavar="NAME")]
 
 

@@ -13,7 +13,14 @@ from sitewarden.gateway.cli.common import SITE, Config, Failure, Json, look, pri
 BASE = "http://gateway/api/v1"
 PATIENCE = 10.0  # s
 
-alarm = typer.Typer(help="List and acknowledge the alarms of the running gateway.")
+alarm = typer.Typer(
+    help="""List and acknowledge the alarms of the running gateway.
+
+\b
+sitewarden alarm list
+sitewarden alarm ack tank-low
+"""
+)
 
 
 @alarm.command("list")

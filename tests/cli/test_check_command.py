@@ -1,0 +1,54 @@
+"""`check` and `schema`."""
+
+from pathlib import Path
+
+from tests.cli.conftest import Shell
+
+
+def test_a_good_site_is_summed_up(shell: Shell) -> None:
+    typed = shell("check", "site.yaml")
+    assert typed.code == 0
+    assert "5 links, 8 devices" in typed.out
+    assert "2 lanes, 1 fire panel, 8 alarms, 2 stale rules, 0 sinks" in typed.out
+    assert "grundfos-cim, unit 11" in typed.out
+
+
+def test_every_mistake_is_told_and_counted(shell: Shell, folder: Path) -> None:
+    text = (folder / "site.yaml").read_text("utf-8")
+    (folder / "bad.yaml").write_text(text.replace("unit: 11", "unit: 300").replace("out1", "out9"), "utf-8")
+    typed = shell("check", "bad.yaml")
+    assert (typed.code, typed.out) == (1, "")
+    *mistakes, count = typed.err.splitlines()
+    assert len(mistakes) == 2
+    assert all(line.startswith("bad.yaml:") for line in mistakes)
+    assert count == "2 mistakes."
+
+
+def test_json_of_both(shell: Shell, folder: Path) -> None:
+    good = shell("check", "site.yaml", "--json")
+    assert good.code == 0
+    assert good.json["good"] is True
+    assert good.json["lanes"] == ["entrance", "exit"]
+    (folder / "bad.yaml").write_text("site: {id: a, timezone: UTCC}", "utf-8")
+    bad = shell("check", "bad.yaml", "--json")
+    assert (bad.code, bad.err) == (1, "")
+    assert bad.json == {
+        "good": False,
+        "errors": [
+            {
+                "file": "bad.yaml",
+                "line": 1,
+                "col": 25,
+                "path": "site.timezone",
+                "found": "'UTCC'",
+                "expected": "a time zone such as 'Asia/Shanghai'",
+                "hint": "did you mean 'UTC'?",
+            }
+        ],
+    }
+
+
+def test_schema_is_json(shell: Shell) -> None:
+    typed = shell("schema")
+    assert typed.code == 0
+    assert "links" in typed.json["properties"]

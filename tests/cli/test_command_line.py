@@ -1,0 +1,61 @@
+"""Names, exit codes and help; each command is imported when it is called."""
+
+import subprocess
+import sys
+from importlib.metadata import version
+from importlib.util import find_spec
+
+import pytest
+
+from sitewarden.gateway.cli.main import COMMANDS
+from tests.cli.conftest import Shell
+
+BUILT = [name for name, (module, _) in COMMANDS.items() if find_spec(f"sitewarden.gateway.cli.{module}")]
+
+
+def run(*words: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, *words], capture_output=True, text=True, timeout=30, check=False)
+
+
+@pytest.mark.parametrize(
+    "how", [("-m", "sitewarden.gateway"), ("-c", "from sitewarden.gateway.cli.main import main; main()")]
+)
+def test_version(how: tuple[str, ...]) -> None:
+    done = run(*how, "--version")
+    assert (done.returncode, done.stdout) == (0, f"sitewarden {version('sitewarden')}\n")
+
+
+@pytest.mark.parametrize(
+    ("words", "code"), [(("--help",), 0), (("nothing",), 2), (("check",), 2), (("check", "none.yaml"), 1)]
+)
+def test_exit_codes_of_the_process(words: tuple[str, ...], code: int) -> None:
+    assert run("-m", "sitewarden.gateway", *words).returncode == code
+
+
+def test_a_card_does_not_wait_for_the_web() -> None:
+    heavy = "import sys; from sitewarden.gateway.cli.main import application; application(['card'])"
+    done = run(
+        "-c",
+        f"{heavy}; print([m for m in ('pydantic', 'fastapi', 'httpx2', 'pymodbus') if m in sys.modules])",
+    )
+    assert done.stdout == "[]\n", done.stderr
+
+
+def test_help_lists_every_command(shell: Shell) -> None:
+    typed = shell("--help")
+    assert typed.code == 0
+    for name in BUILT:
+        assert f"\n  {name} " in typed.out
+
+
+@pytest.mark.parametrize("name", BUILT)
+def test_every_command_explains_itself_with_an_example(shell: Shell, name: str) -> None:
+    typed = shell(name, "--help")
+    assert typed.code == 0
+    assert f"sitewarden {name}" in typed.out.partition("\n")[2]
+
+
+def test_without_a_word_it_explains(shell: Shell) -> None:
+    typed = shell()
+    assert typed.code == 2
+    assert "sitewarden demo" in typed.out + typed.err

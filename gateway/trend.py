@@ -93,7 +93,7 @@ class Trend:
     def __init__(self, path: Path, days: int = DAYS, most: int = MOST) -> None:
         self.path, self._days, self._most = path, days, most
         self._minutes: dict[tuple[str, int], _Minute] = {}
-        self._forgotten = 0  # the minute before which nothing is left
+        self._forgotten = 0  # the minute before which nothing was left when it was last looked at
         self._open()
 
     def _open(self) -> None:
@@ -122,13 +122,9 @@ class Trend:
         if not minutes:
             return
         try:
-            self._forget_before(max(minute for _, minute in minutes) - self._days * DAY)
-            self._merge(minutes)
-        except sqlite3.Error as error:
-            if is_full(error):
-                self._forget_before(self._oldest_share())
-                self._merge(minutes)
-                return
+            self._forget_old(max(minute for _, minute in minutes))
+            self._merge_with_room(minutes)
+        except sqlite3.DatabaseError as error:
             if is_broken(error):
                 self._db.close()
                 set_aside(self.path)
@@ -159,20 +155,36 @@ class Trend:
                 self._db.execute("INSERT OR IGNORE INTO points (name) VALUES (?)", (point,))
                 self._db.execute(_MERGE, (point, minute, it.low, it.high, it.total, it.count, it.last))
 
-    def _forget_before(self, minute: int) -> None:
-        """Once a day, or when there is no room."""
-        if minute < self._forgotten + DAY:
-            return
+    def _merge_with_room(self, minutes: Mapping[tuple[str, int], _Minute]) -> None:
+        while True:
+            try:
+                self._merge(minutes)
+            except sqlite3.OperationalError as error:
+                if not is_full(error) or not self._forget_before(self._oldest_share()):
+                    raise
+            else:
+                return
+
+    def _forget_old(self, newest: int) -> None:
+        """Once a day."""
+        oldest = newest - self._days * DAY
+        if oldest >= self._forgotten + DAY:
+            self._forget_before(oldest)
+            self._forgotten = oldest
+
+    def _forget_before(self, minute: int) -> int:
+        """Returns how many rows went."""
         points = self._db.execute("SELECT id FROM points").fetchall()
+        before = self._db.total_changes
         with transaction(self._db):
             for (point,) in points:  # one by one, since the key begins with the point
                 self._db.execute("DELETE FROM minutes WHERE point = ? AND minute < ?", (point, minute))
-        self._forgotten = minute
+        return self._db.total_changes - before
 
     def _oldest_share(self) -> int:
         """The minute that ends the oldest part of what there is, a day at least."""
         oldest, newest = self._db.execute("SELECT min(minute), max(minute) FROM minutes").fetchone()
-        return int(oldest + max((newest - oldest) // 64, DAY))
+        return int(oldest or 0) + max(((newest or 0) - (oldest or 0)) // 64, DAY)
 
 
 class TrendWriter:

@@ -1,0 +1,191 @@
+"""The journal: durable when it says so, in groups, and readable from anywhere."""
+
+import sqlite3
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from sitewarden.gateway.journal import Journal
+from sitewarden.rules.cells import Grant, LaneCell
+from sitewarden.rules.model import (
+    Action,
+    Alarm,
+    AlarmChange,
+    AlarmState,
+    Decision,
+    Direction,
+    FireChange,
+    FireStage,
+    Keep,
+    Operator,
+    Passage,
+    PermitKind,
+    Record,
+    Severity,
+    Stamp,
+    Verdict,
+    Why,
+)
+
+NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
+
+
+def at(second: float) -> Stamp:
+    return Stamp(NOON + timedelta(seconds=second), 1000.0 + second)
+
+
+DECISION = Decision(
+    *("in-1", "0001", Verdict.GRANTED, Why.PERMIT, at(1), Direction.IN, PermitKind.MONTHLY, "", "")
+)
+PASSAGE = Passage("in-1", "0001", Direction.IN, at(2), PermitKind.MONTHLY)
+ANONYMOUS = Passage("out-1", "", Direction.OUT, at(3))
+ALARM = Alarm(
+    *("tank-low", "tank-low", Severity.HIGH, AlarmState.ACKNOWLEDGED, at(0), "tank-1.level"),
+    *({"limit": 0.8, "word": "水"}, "guard"),
+)
+CHANGE = AlarmChange(ALARM, AlarmState.UNACKNOWLEDGED, at(4), "guard")
+FIRE = FireChange(FireStage.NORMAL, FireStage.FIRE, at(5), "panel-1", "zone-2")
+OPERATOR = Operator(Action.OPEN, "in-1", "guard", at(6), "delivery")
+
+
+@pytest.fixture
+def journal(tmp_path: Path) -> Iterator[Journal]:
+    it = Journal(tmp_path / "journal.db")
+    yield it
+    it.close()
+
+
+def commit(journal: Journal, *records: Record, at: Stamp | None = None) -> BaseException | None:
+    outcome: list[BaseException | None] = []
+    done = threading.Event()
+
+    def tell(error: BaseException | None) -> None:
+        outcome.append(error)
+        done.set()
+
+    journal.submit(records, tell, at)
+    assert done.wait(10)
+    return outcome[0]
+
+
+def test_every_record_comes_back_as_it_went_in(journal: Journal) -> None:
+    assert commit(journal, DECISION, PASSAGE, ANONYMOUS, CHANGE, FIRE, OPERATOR) is None
+    assert journal.decisions() == [DECISION]
+    assert journal.passages() == [ANONYMOUS, PASSAGE]
+    assert journal.alarm_history() == [CHANGE]
+    assert journal.fires() == [FIRE]
+    assert journal.operator_actions() == [OPERATOR]
+
+
+def test_histories_are_paged_and_by_lane(journal: Journal) -> None:
+    passages = [Passage(f"in-{n % 2}", "", Direction.IN, at(n)) for n in range(10)]
+    commit(journal, *passages)
+    assert journal.passages(3) == passages[:-4:-1]
+    assert journal.passages(3, before=passages[7].at.wall) == [passages[6], passages[5], passages[4]]
+    assert journal.passages(2, lane="in-1") == [passages[9], passages[7]]
+
+
+def test_the_newest_cell_of_each_key_is_kept(journal: Journal, tmp_path: Path) -> None:
+    old, new = LaneCell((Grant(5.0),)), LaneCell((Grant(9.0, "0001", PermitKind.PRIVATE, "B12"),), True)
+    commit(journal, Keep("lane/in-1", old), Keep("lane/out-1", old), PASSAGE)
+    commit(journal, Keep("lane/in-1", new), Keep("lane/out-1", None))
+    assert journal.cells() == ({"lane/in-1": new}, ())
+    with sqlite3.connect(tmp_path / "journal.db", isolation_level=None) as db:
+        db.execute("INSERT INTO cells VALUES ('lane/x', '{'), ('martian/1', '{}')")
+    db.close()
+    assert journal.cells() == ({"lane/in-1": new}, ("lane/x", "martian/1"))
+
+
+def test_the_newest_instant_never_goes_back(journal: Journal) -> None:
+    assert journal.newest() is None
+    commit(journal, PASSAGE)
+    assert journal.newest() == PASSAGE.at
+    commit(journal, DECISION)
+    assert journal.newest() == PASSAGE.at
+    commit(journal, at=at(60.5))
+    assert journal.newest() == at(60.5)
+
+
+def test_submissions_that_come_together_are_one_transaction(journal: Journal, tmp_path: Path) -> None:
+    blocker = sqlite3.connect(tmp_path / "journal.db", isolation_level=None)
+    blocker.execute("BEGIN IMMEDIATE")  # as the command line does while it writes a card
+    outcomes: list[BaseException | None] = []
+    for n in range(100):
+        journal.submit([Passage("in-1", "", Direction.IN, at(n))], outcomes.append)
+    blocker.execute("COMMIT")
+    blocker.close()
+    commit(journal, OPERATOR)
+    assert outcomes == [None] * 100
+    assert len(journal.passages(1000)) == 100
+
+
+def test_records_that_the_disk_refused_are_written_when_it_can(journal: Journal) -> None:
+    journal._db.execute("PRAGMA max_page_count = 1")  # clamped to what the file has now
+    long = [Passage("in-1", "x" * 4000, Direction.IN, at(n)) for n in range(20)]
+    error = commit(journal, *long)
+    assert isinstance(error, sqlite3.OperationalError)
+    assert journal.passages() == []
+    journal._db.execute("PRAGMA max_page_count = 100000")
+    assert commit(journal, OPERATOR) is None
+    assert journal.passages(100) == long[::-1]
+
+
+def test_a_broken_file_is_set_aside(tmp_path: Path) -> None:
+    path = tmp_path / "journal.db"
+    path.write_bytes(b"this is no database, whatever its name says" * 200)
+    journal = Journal(path)
+    assert journal.set_aside == tmp_path / "journal.db.broken-1"
+    assert commit(journal, PASSAGE) is None
+    journal.close()
+
+
+def test_closing_commits_what_was_submitted(tmp_path: Path) -> None:
+    journal = Journal(tmp_path / "journal.db")
+    for n in range(50):
+        journal.submit([Passage("in-1", "", Direction.IN, at(n))], lambda error: None)
+    journal.close()
+    again = Journal(tmp_path / "journal.db")
+    assert len(again.passages(100)) == 50
+    again.close()
+
+
+WRITER = """
+import sys
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+from sitewarden.gateway.journal import Journal
+from sitewarden.rules.model import Direction, Passage, Stamp
+journal = Journal(Path(sys.argv[1]))
+start = datetime(2026, 3, 1, tzinfo=timezone.utc)
+def submit(n):
+    def done(error):
+        if error is None:
+            print(n, flush=True)
+            submit(n + 8)
+    journal.submit([Passage("in-1", str(n), Direction.IN, Stamp(start + timedelta(seconds=n), n))], done)
+for lane in range(8):
+    submit(lane)
+journal._thread.join()
+"""
+
+
+@pytest.mark.parametrize("acknowledged", [1, 40, 300])
+def test_what_was_acknowledged_survives_kill_9(tmp_path: Path, acknowledged: int) -> None:
+    path = tmp_path / "journal.db"
+    with subprocess.Popen(
+        [sys.executable, "-c", WRITER, str(path)], stdout=subprocess.PIPE, text=True
+    ) as writer:
+        assert writer.stdout
+        told = [int(writer.stdout.readline()) for _ in range(acknowledged)]
+        writer.kill()
+        told += [int(line) for line in writer.stdout]
+    journal = Journal(path)
+    cards = {int(passage.card) for passage in journal.passages(100_000)}
+    journal.close()
+    assert journal.set_aside is None
+    assert set(told) <= cards

@@ -1,0 +1,261 @@
+"""The spool: nothing acknowledged is lost but by the rules, and every rule counts."""
+
+import random
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sitewarden.gateway.clock import Clock
+from sitewarden.gateway.database import MIB
+from sitewarden.gateway.hub import Hub
+from sitewarden.gateway.sinks.lines import WANTED, Lines
+from sitewarden.gateway.spool import Loss, Spool, SpoolFailed, SpoolWriter
+from sitewarden.gateway.troubles import Troubles
+from sitewarden.rules.model import Reading, Stamp, Trouble
+
+NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "spool.db"
+
+
+@pytest.fixture
+def spool(path: Path) -> Iterator[Spool]:
+    it = Spool(path, ["influx"])
+    yield it
+    it.close()
+
+
+def lines(first: int, count: int) -> list[bytes]:
+    return [b"reading,point=p value=%d.5 %d" % (n, n) for n in range(first, first + count)]
+
+
+def drain(spool: Spool, destination: str = "influx", most: int = 1000) -> list[bytes]:
+    taken: list[bytes] = []
+    while blocks := spool.read(destination, most):
+        taken += [line for block in blocks for line in block.lines]
+        spool.advance(destination, blocks[-1].id)
+    return taken
+
+
+def noise(seed: int, count: int) -> list[bytes]:
+    """Lines that do not compress."""
+    chance = random.Random(seed)
+    return [chance.randbytes(50).hex().encode() for _ in range(count)]
+
+
+def test_lines_come_back_in_order_and_once(spool: Spool) -> None:
+    for start in range(0, 1000, 100):
+        spool.append(lines(start, 100), start, start + 99)
+    assert spool.stats().pending == {"influx": 1000}
+    (first, *_, last) = spool.read("influx", 250)
+    assert (first.first, first.last, first.lines) == (0, 99, tuple(lines(0, 100)))
+    assert last.id - first.id == 2
+    assert drain(spool) == lines(0, 1000)
+    assert spool.stats().blocks == 0
+
+
+def test_unread_lines_survive_a_restart(path: Path) -> None:
+    spool = Spool(path, ["influx"])
+    spool.append(lines(0, 10), 0, 9)
+    spool.append(lines(10, 10), 10, 19)
+    spool.advance("influx", spool.read("influx", 1)[0].id)
+    spool.close()
+    spool = Spool(path, ["influx"])
+    spool.append(lines(20, 10), 20, 29)
+    assert drain(spool) == lines(10, 20)
+    spool.close()
+
+
+def test_a_drained_spool_goes_on_after_a_restart(path: Path) -> None:
+    for start in (0, 10):
+        spool = Spool(path, ["influx"])
+        spool.append(lines(start, 10), 0, 9)
+        assert drain(spool) == lines(start, 10)
+        spool.close()
+
+
+def test_each_destination_has_its_own_cursor(path: Path) -> None:
+    spool = Spool(path, ["a", "b"])
+    spool.append(lines(0, 10), 0, 9)
+    assert drain(spool, "a") == lines(0, 10)
+    assert spool.stats().pending == {"a": 0, "b": 10}
+    spool.serve(["a", "c"])
+    assert spool.stats().pending == {"a": 0, "c": 10}
+    spool.serve(["a"])
+    assert spool.stats().blocks == 0
+    spool.close()
+
+
+def test_a_full_spool_drops_its_oldest_and_counts_them(path: Path) -> None:
+    spool = Spool(path, ["influx"], most=MIB)
+    for n in range(300):
+        spool.append(noise(n, 100), n, n)
+    stats = spool.stats()
+    left = drain(spool)
+    assert left[-1] == noise(299, 100)[-1]
+    assert stats.fill > 0.9
+    assert path.stat().st_size <= MIB
+    assert stats.lost == 300 * 100 - len(left)
+    full = [loss for loss in spool.losses(1000) if loss.why == "full"]
+    assert sum(loss.count for loss in full) == stats.lost
+    assert full[-1].first == 0
+    assert left[0] == noise(full[0].last + 1, 1)[0]
+    spool.close()
+
+
+def test_a_block_that_can_never_fit_fails_and_harms_none(path: Path) -> None:
+    spool = Spool(path, ["influx"], most=MIB // 4)
+    with pytest.raises(SpoolFailed):
+        spool.append(noise(1, 5000), 0, 0)
+    spool.append(lines(0, 10), 0, 9)
+    assert drain(spool) == lines(0, 10)
+    assert spool.stats().lost == 5000
+    spool.close()
+
+
+def test_a_block_that_is_not_what_was_written_is_skipped(spool: Spool, path: Path) -> None:
+    for start in range(0, 50, 10):
+        spool.append(lines(start, 10), start, start)
+    with sqlite3.connect(path) as db:
+        db.execute("UPDATE blocks SET lines = zeroblob(length(lines)) WHERE id = 2")
+        db.execute("UPDATE blocks SET crc = crc + 1 WHERE id = 4")
+    db.close()
+    assert drain(spool) == lines(0, 10) + lines(20, 10) + lines(40, 10)
+    assert [(loss.why, loss.count) for loss in spool.losses()] == [("crc", 10), ("crc", 10)]
+
+
+def test_a_file_that_is_no_database_is_set_aside(path: Path) -> None:
+    path.write_bytes(b"not a database at all" * 300)
+    spool = Spool(path, ["influx"])
+    spool.append(lines(0, 10), 0, 9)
+    assert drain(spool) == lines(0, 10)
+    assert spool.stats().set_aside == 1
+    assert path.with_name("spool.db.broken-1").exists()
+    spool.close()
+
+
+def test_block_numbers_are_not_used_twice_when_the_file_is_replaced(spool: Spool, path: Path) -> None:
+    for start in range(0, 50, 10):
+        spool.append(lines(start, 10), start, start)
+    held = spool.read("influx", 50)
+    with path.open("r+b") as file:
+        file.write(b"\xff" * path.stat().st_size)
+    spool._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    with path.open("r+b") as file:
+        file.write(b"\xff" * 100)
+    spool.append(lines(50, 10), 50, 50)
+    spool.advance("influx", held[-1].id)
+    assert drain(spool) == lines(50, 10)
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(st.floats(0, 1, exclude_max=True), min_size=1, max_size=30), st.integers(0, 255))
+def test_no_corruption_stops_it(
+    tmp_path_factory: pytest.TempPathFactory, places: list[float], value: int
+) -> None:
+    path = tmp_path_factory.mktemp("spool") / "spool.db"
+    spool = Spool(path, ["influx"])
+    for n in range(20):
+        spool.append(noise(n, 20), n, n)
+    spool.close()
+    data = bytearray(path.read_bytes())
+    for place in places:
+        data[int(place * len(data))] = value
+    path.write_bytes(data)
+    spool = Spool(path, ["influx"])
+    found = drain(spool)
+    spool.append(lines(0, 10), 0, 9)
+    assert drain(spool)[-10:] == lines(0, 10)
+    written = {line for n in range(20) for line in noise(n, 20)}
+    assert set(found) <= written
+    spool.close()
+
+
+WRITER = """
+import sys
+from pathlib import Path
+from sitewarden.gateway.spool import Spool
+spool = Spool(Path(sys.argv[1]), ["influx"])
+n = 0
+while True:
+    spool.append([b"line %d" % n, b"more %d" % n], n, n)
+    print(n, flush=True)
+    n += 1
+"""
+
+
+@pytest.mark.parametrize("acknowledged", [1, 50, 500])
+def test_what_was_acknowledged_survives_kill_9(path: Path, acknowledged: int) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", WRITER, str(path)], stdout=subprocess.PIPE, text=True
+    ) as writer:
+        assert writer.stdout
+        told = [int(writer.stdout.readline()) for _ in range(acknowledged)]
+        writer.kill()
+        told += [int(line) for line in writer.stdout]
+    spool = Spool(path, ["influx"])
+    found = set(drain(spool))
+    assert {b"line %d" % n for n in told} <= found
+    assert spool.stats().set_aside == 0
+    spool.close()
+
+
+# -- the writer ----------------------------------------------------------------------------------
+
+
+class Stage:
+    def __init__(self, spool: Spool, capacity: int = 100_000) -> None:
+        self.hub, self.troubles = Hub(), list[Trouble]()
+        subscription = self.hub.subscribe("spool", capacity, WANTED)
+        lines, troubles = Lines("cuihu"), Troubles(self.troubles.append, Clock())
+        self.writer = SpoolWriter(spool, subscription, lines, troubles)
+
+    def publish(self, count: int) -> None:
+        self.hub.publish(
+            [Reading("tank.level", n, Stamp(NOON + timedelta(seconds=n), n)) for n in range(count)]
+        )
+
+
+def test_the_writer_spools_what_was_published(spool: Spool) -> None:
+    stage = Stage(spool)
+    stage.writer.start()
+    stage.publish(12_345)
+    stage.writer.stop()
+    taken = drain(spool, most=100_000)
+    assert len(taken) == 12_345
+    assert taken[-1].startswith(
+        b'reading,site=cuihu,device=tank,point=level value=12344.0,quality="good" 1772'
+    )
+    assert stage.troubles == []
+
+
+def test_an_overrun_is_counted_and_said(spool: Spool) -> None:
+    stage = Stage(spool, capacity=100)
+    stage.publish(130)
+    stage.writer.start()
+    stage.writer.stop()
+    assert len(drain(spool)) == 100
+    assert spool.losses() == [Loss("overrun", 30)]
+    assert [(trouble.code, trouble.on) for trouble in stage.troubles] == [("spool_overrun", True)]
+
+
+def test_a_full_spool_is_said_before_and_when_it_drops(path: Path) -> None:
+    spool = Spool(path, ["influx"], most=MIB // 4)
+    for n in range(60):
+        spool.append(noise(n, 100), n, n)
+    stage = Stage(spool)
+    stage.publish(10)
+    stage.writer.start()
+    stage.writer.stop()
+    assert {trouble.code for trouble in stage.troubles if trouble.on} == {"spool_nearly_full", "spool_full"}
+    spool.close()

@@ -97,10 +97,18 @@ class Lanes:
             return Verdict.GRANTED, Why.FIRE
         if permit is None:
             return Verdict.DENIED, Why.UNKNOWN_CARD
-        inside = self._occupancy.inside(permit.card)
+        inside = self._inside(permit.card)
         today = self._clock.today(event.at)
         question = Question(permit, lane, today, inside, self._space_taken(permit), self._full(permit))
         return judge(question)
+
+    def _inside(self, card: str) -> bool | None:
+        """A card whose car stands under an arm counts as through: handed back, it opens nothing."""
+        for lane in self._lanes.values():
+            cell = self._cell(lane)
+            if cell.under and not cell.blind and cell.grants and cell.grants[0].card == card:
+                return lane.direction is Direction.IN
+        return self._occupancy.inside(card)
 
     def _space_taken(self, permit: Permit) -> bool:
         """One space, one car: those inside count, and those already let in that are not yet through."""
@@ -136,9 +144,14 @@ class Lanes:
             self._put(lane, replace(cell, grants=tuple(g for g in cell.grants if g.card != card)))
 
     def due(self, lane: str, at: Stamp) -> None:
-        """Forgets the grants that nobody used."""
+        """Forgets the grants that nobody used, or that nobody saw used: then the car may be anywhere."""
         cell = self._cell(self._lanes[lane])
-        self._put(self._lanes[lane], _without_lapsed(cell, at))
+        rest = _without_lapsed(cell, at)
+        if cell.blind:
+            for grant in cell.grants:
+                if grant not in rest.grants:
+                    self._occupancy.forgive(grant.card)
+        self._put(self._lanes[lane], rest)
 
     # -- loops -----------------------------------------------------------------------------------
 

@@ -86,6 +86,28 @@ def test_a_card_handed_back_through_the_window_lets_in_one_car() -> None:
     assert passages(site.drive(SIDE)) == ["monthly"]
 
 
+def test_a_card_handed_back_by_a_car_under_the_arm_opens_no_second_time() -> None:
+    site = Site()
+    site.swipe("monthly")
+    site.reads(IN.barrier.loop_under, True)
+    site.wait(4.0)
+    assert of(site.swipe("monthly"), Decision)[0].why is Why.ALREADY_INSIDE
+    assert of(site.swipe("monthly", SIDE), Decision)[0].why is Why.ALREADY_INSIDE
+    assert passages(site.reads(IN.barrier.loop_under, False)) == ["monthly"]
+
+
+@pytest.mark.parametrize(("blind", "why"), [(True, Why.PERMIT), (False, Why.NOT_INSIDE)])
+def test_a_car_that_no_loop_could_see_is_not_shut_in(blind: bool, why: Why) -> None:
+    site = Site()
+    site.enters("monthly")
+    site.enters("monthly", OUT)
+    site.swipe("monthly")
+    if blind:
+        site.loses(IN.barrier.loop_under, False)
+    site.wait(60.0)
+    assert of(site.swipe("monthly", OUT), Decision)[0].why is why
+
+
 def test_a_grant_lapses_but_not_under_a_waiting_car() -> None:
     site = Site()
     site.swipe("monthly")

@@ -8,7 +8,7 @@ comes under it while it falls.
 
 RISES_IN, FALLS_IN = 1.6, 2.0  # s for the whole way, a 3 m to 4 m residential arm
 CLOSES_AFTER = 1.8  # s after the loop under the arm became free
-TIRES_AFTER = 30.0  # s after which an arm that nobody passed closes again
+TIRES_AFTER = 15.0  # s after which an arm that nobody passed closes again
 
 
 class Arm:

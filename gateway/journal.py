@@ -208,4 +208,10 @@ def _statements(record: Record) -> list[Statement]:
             return [(_DROP_CELL, (key,))]
         case Keep(key, cell):
             return [(_PUT_CELL, (key, cells.dump(cell)))]
-    return [records.statement(record), (_PUT_NEWEST, (micros(record.at.wall), record.at.mono))]
+    sql, values = records.statement(record)
+    return [(sql, tuple(map(_storable, values))), (_PUT_NEWEST, (micros(record.at.wall), record.at.mono))]
+
+
+def _storable(value: Cell) -> Cell:
+    """Half a character (a lone surrogate) would stop the thread that commits for everybody."""
+    return value.encode("utf-8", "replace").decode() if isinstance(value, str) else value

@@ -13,7 +13,7 @@ field and never a tag; card numbers are masked.
 
 Source: InfluxDB 1.8 line protocol reference. A backslash in a tag has no sound escape there (before a
 comma it would hide it, at the end the blank), so it becomes a slash; a line break would end the line, so
-it becomes a blank. Measured: 1.0 µs a reading.
+it becomes a blank. Measured: 1.3 µs of CPU a reading.
 """
 
 import json
@@ -30,6 +30,7 @@ from sitewarden.rules.model import (
     FireChange,
     LinkChanged,
     Passage,
+    Quality,
     Reading,
 )
 
@@ -38,6 +39,7 @@ WANTED = frozenset({Reading, LinkChanged, AlarmChange, Decision, Passage, FireCh
 
 MOVE = 1_000_000  # ns by which the later of two points of one series at one instant is moved
 
+_GOOD = 'quality="good"'
 _TAG = str.maketrans({",": r"\,", "=": r"\=", " ": r"\ ", "\\": "/", "\n": r"\ ", "\r": r"\ "})
 _TEXT = str.maketrans({'"': r"\"", "\\": r"\\", "\n": " ", "\r": " "})
 
@@ -72,7 +74,7 @@ class Lines:
             if parts:
                 first, fields, wall = parts
                 ns = self._instant(first, wall)
-                formatted.append((ns, f"{first}{fields} {ns}".encode()))
+                formatted.append((ns, f"{first}{fields} {ns}".encode("utf-8", "replace")))
         return formatted
 
     def _reading(self, reading: Reading) -> tuple[str, str, datetime] | None:
@@ -80,8 +82,9 @@ class Lines:
         if first is None:
             device, _, point = reading.point.partition(".")
             first = self._heads[reading.point] = head("reading", site=self.site, device=device, point=point)
-        reason = f',reason="{reading.reason}"' if reading.reason else ""
-        quality = f'quality="{reading.quality}"{reason}'
+        quality = _GOOD
+        if reading.quality is not Quality.GOOD:
+            quality = f'quality="{reading.quality}",reason="{reading.reason}"'
         match reading.value:
             case bool(state):
                 return first, f"state={'true' if state else 'false'},{quality}", reading.at.wall

@@ -82,6 +82,11 @@ def test_every_record_comes_back_as_it_went_in(journal: Journal) -> None:
     assert journal.operator_actions() == [OPERATOR]
 
 
+def test_half_a_character_stops_nobody(journal: Journal) -> None:
+    assert commit(journal, Operator(Action.OPEN, "in-1", "guard", at(6), "a\ud800b")) is None
+    assert journal.operator_actions()[0].reason == "a?b"
+
+
 def test_histories_are_paged_and_by_lane(journal: Journal) -> None:
     passages = [Passage(f"in-{n % 2}", "", Direction.IN, at(n)) for n in range(10)]
     commit(journal, *passages)

@@ -1,0 +1,123 @@
+"""Line protocol as it is documented, whatever the words in it."""
+
+import re
+from datetime import UTC, datetime, timedelta
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sitewarden.gateway.sinks.lines import MOVE, Lines
+from sitewarden.rules.model import (
+    Action,
+    Alarm,
+    AlarmChange,
+    AlarmState,
+    Decision,
+    Direction,
+    FireChange,
+    FireStage,
+    LinkChanged,
+    Operator,
+    Passage,
+    PermitKind,
+    Quality,
+    Reading,
+    Reason,
+    Severity,
+    Stamp,
+    Value,
+    Verdict,
+    Why,
+)
+
+NS = 1772366400000000000
+AT = Stamp(datetime(2026, 3, 1, 12, tzinfo=UTC), 1.0)
+
+
+def one(value: Value | None, quality: Quality = Quality.GOOD, reason: Reason = Reason.NONE) -> str:
+    ((_, line),) = Lines("cuihu").format([Reading("pump-1.pressure", value, AT, quality, reason)])
+    return line.decode()
+
+
+ALARM = "alarm,site=cuihu,id=tank-low,code=low,severity=high"
+PARAMS = r"{\"limit\": 0.8}"
+DECISION = "decision,site=cuihu,lane=in-1,direction=in,verdict=denied"
+HEAD = "reading,site=cuihu,device=pump-1,point=pressure "
+
+
+def test_the_type_of_a_value_chooses_its_field() -> None:
+    assert one(0.42) == f'{HEAD}value=0.42,quality="good" {NS}'
+    assert one(7) == f'{HEAD}value=7.0,quality="good" {NS}'
+    assert one(True) == f'{HEAD}state=true,quality="good" {NS}'
+    assert one("up") == f'{HEAD}quality="good",text="up" {NS}'
+    assert one(0.42, Quality.BAD, Reason.TIMEOUT) == f'{HEAD}value=0.42,quality="bad",reason="timeout" {NS}'
+    assert one(None, Quality.STALE, Reason.OLD) == f'{HEAD}quality="stale",reason="old" {NS}'
+
+
+def test_what_is_no_number_is_dropped_and_counted() -> None:
+    lines = Lines("cuihu")
+    odd = [Reading("p.x", value, AT) for value in (float("nan"), float("inf"), float("-inf"))]
+    assert lines.format([*odd, Reading("p.x", 1.0, AT)])[0][1].startswith(
+        b"reading,site=cuihu,device=p,point=x v"
+    )
+    assert lines.dropped == 3
+
+
+def test_events_have_measurements_of_their_own_and_no_card_in_full() -> None:
+    alarm = Alarm(
+        "tank-low", "low", Severity.HIGH, AlarmState.UNACKNOWLEDGED, AT, "tank.level", {"limit": 0.8}
+    )
+    effects = [
+        LinkChanged("pump-1", False, AT, Reason.TIMEOUT),
+        AlarmChange(alarm, AlarmState.NORMAL, AT),
+        Decision("in-1", "01000734E0", Verdict.DENIED, Why.EXPIRED, AT, Direction.IN, PermitKind.MONTHLY),
+        Passage("in-1", "01000734E0", Direction.IN, AT, PermitKind.MONTHLY),
+        Passage("out-1", "", Direction.OUT, AT),
+        FireChange(FireStage.NORMAL, FireStage.FIRE, AT, "panel-1", "zone 2"),
+        Operator(Action.OPEN, "in-1", "guard", AT, "delivery"),
+    ]
+    assert [line.decode() for _, line in Lines("cuihu").format(effects)] == [
+        f'device,site=cuihu,device=pump-1 up=false,reason="timeout" {NS}',
+        f'{ALARM} state="unacknowledged",before="normal",subject="tank.level",params="{PARAMS}" {NS}',
+        f'{DECISION} why="expired",card="…4E0",kind="monthly" {NS}',
+        f'passage,site=cuihu,lane=in-1,direction=in known=true,card="…4E0",kind="monthly" {NS}',
+        f"passage,site=cuihu,lane=out-1,direction=out known=false {NS}",
+        f'fire,site=cuihu stage="fire",before="normal",panel="panel-1",zone="zone 2" {NS}',
+    ]
+
+
+def test_later_points_of_a_series_at_one_instant_move_on() -> None:
+    lines = Lines("cuihu")
+    burst = [Reading("p.x", float(n), AT) for n in range(3)] + [Reading("p.y", 0.0, AT)]
+    assert [ns - NS for ns, _ in lines.format(burst)] == [0, MOVE, 2 * MOVE, 0]
+    soon = Reading("p.x", 0.0, Stamp(AT.wall + timedelta(milliseconds=1), 1.001))
+    later = Reading("p.x", 0.0, Stamp(AT.wall + timedelta(milliseconds=9), 1.009))
+    before = Reading("p.x", 0.0, Stamp(AT.wall - timedelta(seconds=1), 1.009))
+    assert [ns - NS for ns, _ in lines.format([soon, later, before])] == [3 * MOVE, 9 * MOVE, -1000 * MOVE]
+
+
+LINE = re.compile(
+    r"reading"
+    r"(?:,(?:site|device|point)=(?:[^\\, =\n]|\\[, =])+)*"
+    r' quality="[a-z]+"(?:,text="((?:[^"\\\n]|\\["\\])*)")? -?\d+'
+)
+
+
+WORDS = st.text(st.characters(exclude_categories=["Cs"]))
+
+
+@given(WORDS, WORDS, WORDS)
+def test_no_word_breaks_a_line(site: str, point: str, text: str) -> None:
+    ((_, line),) = Lines(site).format([Reading(point, text, AT)])
+    found = LINE.fullmatch(line.decode())
+    assert found
+    assert re.sub(r"\\(.)", r"\1", found[1] or "") == text.replace("\n", " ").replace("\r", " ")
+
+
+def test_half_a_character_does_not_stop_the_rest() -> None:
+    assert one("a\ud800b") == f'{HEAD}quality="good",text="a?b" {NS}'
+
+
+@given(st.floats(allow_nan=False, allow_infinity=False))
+def test_a_number_comes_back_exactly(value: float) -> None:
+    assert float(one(value).split("value=")[1].split(",")[0]) == value

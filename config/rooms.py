@@ -170,6 +170,12 @@ def _limit(document: Document, point: Point | None, test: Test, limit: Value, lo
 def _stale(file: SiteFile, wires: Wires) -> list[Stale]:
     rules = []
     for point, shape in file.stale.items():
-        wires.point(point, ("stale", point), at_key=True)
+        loc = ("stale", point)
+        unit = wires.units.get(point.partition(".")[0])
+        if wires.point(point, loc, at_key=True) and unit and shape.after <= unit.heartbeat:
+            heartbeat = f"more than the heartbeat of {unit.device}, {unit.heartbeat:g}s"
+            wires.document.wrong(
+                (*loc, "after"), f"{heartbeat}: a value that does not change is told that seldom"
+            )
         rules.append(Stale(point, shape.after, shape.severity))
     return rules

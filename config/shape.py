@@ -59,7 +59,7 @@ class DeviceShape(Shape):
     scan: dict[str, Pause] = Field(default_factory=dict)
     timeout: Pause = 0.3
     retries: int = Field(default=1, ge=0, le=10)
-    heartbeat: Pause = 60.0
+    heartbeat: Pause | None = None
     title: Text | None = None
 
 

@@ -22,6 +22,7 @@ from sitewarden.drivers.plan import (
 )
 
 SCAN = {"fast": 0.2, "normal": 1.0, "slow": 10.0}  # s, unless a device says otherwise
+HEARTBEAT = 60.0  # s
 ENDS = ("serial", "tcp", "listen")
 MODBUS_ONLY = frozenset({"unit", "scan", "timeout", "retries", "heartbeat"})
 
@@ -131,7 +132,15 @@ def _unit(document: Document, file: SiteFile, name: str, profiles: Mapping[str, 
         document.wrong(
             (*loc, "scan"), f"an interval for the scan class {missing!r} of its profile", at_key=True
         )
-    return Unit(name, device.unit or 0, profile, scan, device.timeout, device.retries, device.heartbeat)
+    heartbeat = device.heartbeat or _heartbeat(file, name)
+    return Unit(name, device.unit or 0, profile, scan, device.timeout, device.retries, heartbeat)
+
+
+def _heartbeat(file: SiteFile, name: str) -> float:
+    """Often enough that no stale rule takes a value that does not change for silence."""
+    return min(
+        [HEARTBEAT, *(rule.after / 2 for point, rule in file.stale.items() if point.startswith(f"{name}."))]
+    )
 
 
 def _link(

@@ -76,7 +76,9 @@ def status(as_json: Json = False, config: Config = SITE) -> None:
     site = parts["site"]
     clock = "" if site["clock_trusted"] else ", clock not trusted"
     print(f"{site['id']}: up since {_when(site['started'])} UTC, version {site['version']}{clock}")
-    print(f"fire {site['fire']['stage']}, {site['open_alarms']} open alarms, {site['inside']} cars inside\n")
+    print(
+        f"fire: {site['fire']['stage']}, open alarms: {site['open_alarms']}, cars inside: {site['inside']}\n"
+    )
     lanes = [
         (lane["lane"], lane["title"], lane["arm"], _verdict(lane["decision"])) for lane in parts["lanes"]
     ]

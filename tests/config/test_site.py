@@ -12,7 +12,7 @@ from sitewarden.drivers.plan import BusPlan, Framing, Parity, ReaderPlan, Serial
 from sitewarden.rules.model import Direction, FireKind, Severity
 from sitewarden.rules.plan import AntiPassback, Band, Barrier
 from sitewarden.rules.plan import Test as Compared
-from tests.config.site_text import good, write
+from tests.config.site_text import SECTIONS, good, write, wrong
 
 DEMO = Path(__file__).parents[2] / "config" / "demo" / "site.yaml"
 
@@ -176,3 +176,14 @@ def test_the_schema_is_whole_json(tmp_path: Path) -> None:
     sections = json.loads(text)["properties"]
     assert {"site", "links", "devices", "parking", "fire", "alarms", "stale", "sinks"} <= set(sections)
     assert sections["commit_limit"]["default"] == "150ms"
+
+
+def test_a_stale_rule_quickens_the_heartbeat_of_its_device(tmp_path: Path) -> None:
+    """An unchanged value is repeated at each heartbeat only: a slower one would look like silence."""
+    bus = next(link.wire for link in good(tmp_path).links if link.name == "bus-1")
+    assert isinstance(bus, BusPlan)
+    assert {unit.device: unit.heartbeat for unit in bus.units} == {"io-1": 60.0, "pump-1": 15.0}
+    devices = SECTIONS["devices"].replace("profile: pump}", "profile: pump, heartbeat: 30s}")
+    (error,) = wrong(tmp_path, devices=devices)
+    assert error.path == "stale.pump-1.pressure.after"
+    assert error.expected.startswith("more than the heartbeat of pump-1, 30s")

@@ -16,6 +16,7 @@ AREA, FULL = 3.0, 3.0  # the tank: m², and m where it spills
 START, ASSIST, STOP = 1.6, 1.2, 2.4  # m: duty pump on, second pump too, both off
 HOLE = 0.0045  # m² of a torn DN 80 branch
 DISCHARGE = 0.62  # contraction of the jet (Torricelli)
+TORN = 0.15  # of the static head that is left in a torn riser
 
 HOUSEHOLDS, PER_DAY = 300, 0.4  # m³ a household draws a day
 DEMAND = (  # of a day's water in each hour, per mille: a morning and an evening peak
@@ -65,8 +66,9 @@ class Pump:
         """`static`: m of water the pump works against; `torn`: the riser is open below the tank."""
         change = seconds / self.RAMP
         self.speed = min(1.0, self.speed + change) if self.running else max(0.0, self.speed - change)
-        lift = self.SHUT_OFF * self.speed**2 - static * (0.3 if torn else 1.0)
-        self.flow = sqrt(lift / (self.CURVE + self.PIPE)) if lift > 0.0 else 0.0
+        lift = self.SHUT_OFF * self.speed**2 - static * (TORN if torn else 1.0)
+        friction = self.CURVE + self.PIPE * (TORN if torn else 1.0)
+        self.flow = sqrt(lift / friction) if lift > 0.0 else 0.0
         self.head = max(self.SHUT_OFF * self.speed**2 - self.CURVE * self.flow**2, 0.0)
         hydraulic = DENSITY * GRAVITY * self.flow / 3600.0 * self.head
         idle = 280.0 * self.speed**3  # W that bearings and windage take
@@ -92,7 +94,7 @@ class Tank:
         if drawn + leaked > stock:
             share = stock / (drawn + leaked)
             drawn, leaked = drawn * share, leaked * share
-        left = stock - drawn - leaked
+        left = max(0.0, stock - drawn - leaked)
         spilt = max(0.0, left - FULL * AREA)
         self.level = (left - spilt) / AREA
         self.filled, self.spilt = self.filled + came, self.spilt + spilt
@@ -113,9 +115,7 @@ class Waterworks:
     @property
     def pressure(self) -> float:
         """bar at the gauge at the foot of the riser, behind the check valves."""
-        static = RISE + self.tank.level
-        if self.torn:
-            static *= 0.3 if self.tank.level > 0.0 else 0.02
+        static = (RISE + self.tank.level) * (TORN if self.torn else 1.0)
         return max([static, *(pump.head for pump in self.pumps)]) / BAR * (1.0 + self.ripple)
 
     def advance(self, seconds: float, second_of_day: float) -> None:
@@ -124,7 +124,7 @@ class Waterworks:
         for pump in self.pumps:
             pump.advance(seconds, static, self.torn)
         leak = DISCHARGE * HOLE * sqrt(2 * GRAVITY * static) * 3600.0 if self.torn else 0.0
-        inflow = sum(pump.flow for pump in self.pumps)
+        inflow = 0.0 if self.torn else sum(pump.flow for pump in self.pumps)  # torn: it runs into the street
         self.ripple = self.chance.gauss(0.0, 0.002)
         self.tank.advance(seconds, inflow, demand(second_of_day), leak)
 

@@ -1,7 +1,7 @@
 """A whole estate in one value: two lanes, two pumps, a tank, a lift and a fire contact."""
 
 from collections.abc import Mapping
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from sitewarden.drivers.modbus.points import Kind, Point, Profile, Table, Unit
@@ -141,3 +141,7 @@ def bare_plan() -> SitePlan:
 def one_unit(profile: Profile, framing: Framing = Framing.RTU) -> LinkPlan:
     """A bus with nothing but one device, called `unit`, at address 1."""
     return LinkPlan("bus", SerialPort("ports/bus"), BusPlan(framing, (Unit("unit", 1, profile),)))
+
+
+def stamp(mono: float) -> Stamp:
+    return Stamp(START.wall + timedelta(seconds=mono - START.mono), mono)

@@ -1,0 +1,52 @@
+"""A lift that travels, opens its doors and traps a passenger."""
+
+from random import Random
+
+from sitewarden.simulators.plant.lift import TRAPPED_AFTER, Lift, Phase
+
+NOON = 12
+
+
+def run(lift: Lift, begin: float, seconds: float, step: float = 0.1) -> set[Phase]:
+    phases = set()
+    for number in range(round(seconds / step)):
+        lift.advance(begin + number * step, NOON)
+        phases.add(lift.phase)
+        assert lift.lowest <= lift.position <= lift.highest
+        assert not (lift.door_open and lift.speed), "it never travels with an open door"
+        assert abs(lift.speed) < 2.5
+    return phases
+
+
+def test_it_serves_calls_through_every_phase() -> None:
+    lift = Lift(Random(1), 0.0)
+    assert run(lift, 0.0, 3600.0) == set(Phase) - {Phase.STUCK}
+    assert lift.doors > 10
+    assert lift.floors_run > 10
+
+
+def test_it_is_where_it_is_however_often_one_looks() -> None:
+    often, seldom = Lift(Random(3), 0.0), Lift(Random(3), 0.0)
+    run(often, 0.0, 1000.0)
+    often.advance(1000.0, NOON)
+    seldom.advance(1000.0, NOON)
+    assert (often.position, often.phase, often.doors) == (seldom.position, seldom.phase, seldom.doors)
+
+
+def test_a_trapped_passenger_is_reported_after_its_time_and_freed_at_a_floor() -> None:
+    lift = Lift(Random(2), 0.0)
+    run(lift, 0.0, 100.0)
+    lift.trap(100.0)
+    lift.advance(100.0 + TRAPPED_AFTER - 0.1, NOON)
+    assert not lift.trapped
+    lift.advance(100.0 + TRAPPED_AFTER, NOON)
+    assert lift.trapped
+    assert lift.person
+    assert not lift.levelled
+    lift.advance(5000.0, NOON)
+    assert lift.phase is Phase.STUCK
+    lift.free(5000.0)
+    lift.advance(5001.0, NOON)
+    assert not lift.trapped
+    assert lift.levelled
+    assert lift.door_open

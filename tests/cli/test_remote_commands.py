@@ -1,0 +1,127 @@
+"""`status`, `alarm` and `reload`, against a gateway of canned answers on a real Unix socket."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler
+from pathlib import Path
+from socketserver import ThreadingMixIn, UnixStreamServer
+from threading import Thread
+
+import pytest
+
+from tests.cli.conftest import Shell
+
+ALARMS = [
+    {"id": "tank-low", "severity": "high", "state": "unacknowledged", "raised": "2027-01-01T08:00:00Z", "text": "水位低"},
+    {"id": "device_offline:pump-1", "severity": "low", "state": "acknowledged", "raised": "2027-01-01T09:00:00Z", "text": "离线"},
+]  # fmt: skip
+SITE = {
+    "id": "cuihu",
+    "started": "2027-01-01T00:00:00Z",
+    "version": "9",
+    "clock_trusted": False,
+    "fire": {"stage": "normal"},
+    "open_alarms": 2,
+    "inside": 7,
+    "sinks": [{"name": "influx", "up": False, "waiting": 12, "lost": 0}],
+}
+ANSWERS: dict[str, tuple[int, object]] = {
+    "GET /api/v1/alarms": (200, ALARMS),
+    "GET /api/v1/site": (200, SITE),
+    "GET /api/v1/lanes": (
+        200,
+        [{"lane": "in-1", "title": "东门", "arm": "up", "decision": {"verdict": "denied", "text": "已过期"}}],
+    ),
+    "GET /api/v1/devices": (200, [{"device": "pump-1", "title": "泵", "up": None, "reason": ""}]),
+    "POST /api/v1/alarms/tank-low/acknowledge": (200, {}),
+    "POST /api/v1/alarms/device_offline:pump-1/acknowledge": (200, {}),
+    "POST /api/v1/reload": (200, {"changed": ["bus-1", "rules"]}),
+}
+
+
+@dataclass
+class Canned:
+    answers: dict[str, tuple[int, object]] = field(default_factory=lambda: dict(ANSWERS))
+    asked: list[str] = field(default_factory=list)
+
+
+class Server(ThreadingMixIn, UnixStreamServer):
+    daemon_threads = True
+
+
+@pytest.fixture
+def gateway(folder: Path) -> Iterator[Canned]:
+    canned = Canned()
+
+    class Handler(BaseHTTPRequestHandler):
+        def answer(self) -> None:
+            asked = f"{self.command} {self.path.partition('?')[0]}"
+            canned.asked.append(asked)
+            code, body = canned.answers.get(asked, (404, {"detail": "no such thing"}))
+            data = json.dumps(body).encode()
+            self.send_response(code)
+            self.send_header("content-length", str(len(data)))
+            self.end_headers()
+            self.wfile.write(data)
+
+        do_GET = do_POST = answer
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+        def address_string(self) -> str:
+            return "local"
+
+    (folder / "data").mkdir()
+    with Server(str(folder / "data" / "api.sock"), Handler) as server:
+        thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        yield canned
+        server.shutdown()
+        thread.join()
+
+
+@pytest.mark.parametrize("words", [("status",), ("reload",), ("alarm", "list"), ("alarm", "ack", "--all")])
+def test_without_a_gateway_it_says_so(shell: Shell, folder: Path, words: tuple[str, ...]) -> None:
+    typed = shell(*words)
+    assert (typed.code, typed.out) == (1, "")
+    assert f"No gateway runs on {folder / 'data'}" in typed.err
+
+
+def test_status(shell: Shell, gateway: Canned) -> None:
+    typed = shell("status")
+    assert typed.code == 0
+    for part in ("cuihu: up since 2027-01-01 00:00:00 UTC, version 9, clock not trusted", "cars inside: 7"):
+        assert part in typed.out
+    assert "denied: 已过期" in typed.out
+    assert "influx  down  12" in typed.out
+    assert shell("status", "--json").json["site"]["inside"] == 7
+
+
+def test_alarms(shell: Shell, gateway: Canned) -> None:
+    lines = shell("alarm", "list").out.splitlines()
+    assert lines[0].split() == ["severity", "state", "since", "(UTC)", "id", "alarm"]
+    assert lines[1].startswith("high      unacknowledged  2027-01-01 08:00:00")
+    assert shell("alarm", "list", "--json").json == ALARMS
+    gateway.answers["GET /api/v1/alarms"] = (200, [])
+    assert shell("alarm", "list").out == "No open alarms.\n"
+
+
+def test_acknowledging(shell: Shell, gateway: Canned) -> None:
+    assert shell("alarm", "ack", "tank-low").out == "tank-low is acknowledged.\n"
+    assert gateway.asked == ["POST /api/v1/alarms/tank-low/acknowledge"]
+    assert shell("alarm", "ack", "--all").out.count("is acknowledged") == 2
+    assert (shell("alarm", "ack", "none").err, shell("alarm", "ack", "none").code) == ("no such thing\n", 1)
+    assert shell("alarm", "ack").code == 2
+    assert shell("alarm", "ack", "tank-low", "--all").code == 2
+
+
+def test_reload_is_told_or_refused(shell: Shell, gateway: Canned) -> None:
+    assert shell("reload").out == "Built anew: bus-1, rules.\n"
+    gateway.answers["POST /api/v1/reload"] = (
+        409,
+        {"detail": "site.yaml:3:4: site.id: found 5, expected a text"},
+    )
+    typed = shell("reload")
+    assert (typed.code, typed.err) == (1, "site.yaml:3:4: site.id: found 5, expected a text\n")

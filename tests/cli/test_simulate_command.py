@@ -1,0 +1,50 @@
+"""`simulate`: a process that serves a site, and the copy of the configuration that finds it."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from sitewarden.config.site import load
+from sitewarden.drivers.plan import SerialPort, TcpPort
+from sitewarden.gateway.cards import Cards
+
+pytestmark = pytest.mark.slow
+
+
+def test_a_simulated_site_is_served_and_can_be_run(folder: Path) -> None:
+    text = (folder / "site.yaml").read_text("utf-8").replace("127.0.0.1:5020", "192.168.1.20:502")
+    sinks = "sinks: {cloud: {type: mqtt, host: broker.example}}"
+    (folder / "site.yaml").write_text(f"{text}\n{sinks}\n", "utf-8")
+    with subprocess.Popen(
+        [sys.executable, "-m", "sitewarden.gateway", "simulate", "site.yaml", "--seed", "7"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdin
+        assert process.stdout
+        for line in process.stdout:
+            if line.startswith("Here"):
+                break
+        copy = folder / "simulated" / "site.yaml"
+        site = load(copy, {})
+        ports = {link.name: link.port for link in site.links}
+        serial = [port.path for port in ports.values() if isinstance(port, SerialPort)]
+        assert all(os.readlink(path).startswith("/dev/pts/") for path in serial)
+        assert isinstance(ports["lift-1"], TcpPort)
+        assert ports["lift-1"].host == "127.0.0.1"
+        assert (site.sinks, site.data) == ((), copy.parent / "data")
+        assert Cards(site.data / "journal.db").all()
+        process.stdin.write("no_such_thing here\nunplug gate-in\n")
+        process.stdin.flush()
+        assert process.stderr
+        assert process.stderr.readline() == "There is no 'no_such_thing here' here.\n"
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(10) == 0
+        assert not any(Path(path).exists() for path in serial)
+    assert "broker.example" in (folder / "site.yaml").read_text("utf-8")

@@ -13,9 +13,15 @@ import pytest
 from tests.cli.conftest import Shell
 
 ALARMS = [
-    {"id": "tank-low", "severity": "high", "state": "unacknowledged", "raised": "2027-01-01T08:00:00Z", "text": "水位低"},
-    {"id": "device_offline:pump-1", "severity": "low", "state": "acknowledged", "raised": "2027-01-01T09:00:00Z", "text": "离线"},
-]  # fmt: skip
+    {
+        "id": alarm,
+        "severity": severity,
+        "state": "unacknowledged",
+        "raised": "2027-01-01T08:00:00Z",
+        "text": "水位低",
+    }
+    for alarm, severity in (("tank-low", "high"), ("device_offline:pump-1", "low"))
+]
 SITE = {
     "id": "cuihu",
     "started": "2027-01-01T00:00:00Z",
@@ -65,7 +71,7 @@ def gateway(folder: Path) -> Iterator[Canned]:
             self.end_headers()
             self.wfile.write(data)
 
-        do_GET = do_POST = answer
+        do_GET = do_POST = answer  # noqa: N815 - as http.server calls them
 
         def log_message(self, *_: object) -> None:
             pass
@@ -119,9 +125,7 @@ def test_acknowledging(shell: Shell, gateway: Canned) -> None:
 
 def test_reload_is_told_or_refused(shell: Shell, gateway: Canned) -> None:
     assert shell("reload").out == "Built anew: bus-1, rules.\n"
-    gateway.answers["POST /api/v1/reload"] = (
-        409,
-        {"detail": "site.yaml:3:4: site.id: found 5, expected a text"},
-    )
+    mistake = "site.yaml:3:4: site.id: found 5, expected a text"
+    gateway.answers["POST /api/v1/reload"] = (409, {"detail": mistake})
     typed = shell("reload")
-    assert (typed.code, typed.err) == (1, "site.yaml:3:4: site.id: found 5, expected a text\n")
+    assert (typed.code, typed.err) == (1, f"{mistake}\n")

@@ -1,5 +1,6 @@
 """The site in one language: titles, labels, values and alarms as people read them."""
 
+import math
 from collections.abc import Callable
 from datetime import datetime
 from typing import Final
@@ -11,6 +12,7 @@ from sitewarden.gateway.catalogue import Catalogue, pick
 from sitewarden.rules.model import Alarm, Value
 
 NEVER: Final = "–"
+FLOATS: Final = frozenset({Kind.F32, Kind.F64})
 
 
 class Words:
@@ -99,8 +101,6 @@ class Vocabulary:
 
 
 def decimals(point: Point) -> int:
-    """As many as the register resolves, and no more than three."""
-    if point.kind in (Kind.F32, Kind.F64):
-        return 2
-    shown = f"{point.scale:.3f}".rstrip("0")
-    return len(shown.partition(".")[2])
+    """As many as the point's changes are worth telling, and no more than two."""
+    worth = max(point.deadband, point.scale if point.kind not in FLOATS else 0.01)
+    return min(max(math.ceil(-math.log10(worth) - 1e-9), 0), 2)

@@ -69,11 +69,12 @@ class Streams:
 
     def since(self, last: int) -> list[Entry]:
         """What came after entry `last`; a first id that is not `last + 1` means that some were missed."""
-        for effect in self._news.take(0):
+        news, lost = self._news.take(0), self._news.dropped
+        self.newest += lost - self._lost  # the oldest go first: they lie before what was taken
+        self._lost = lost
+        for effect in news:
             self.newest += 1
             self._ring.append(Entry(self.newest, KINDS[type(effect)], effect))
-        self.newest += self._news.dropped - self._lost
-        self._lost = self._news.dropped
         return [entry for entry in self._ring if entry.id > last] if last < self.newest else []
 
     def respond(self, frames: Callable[[], Iterable[str]]) -> StreamingResponse:

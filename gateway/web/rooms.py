@@ -103,6 +103,7 @@ class Rooms:
         now = self._house.now().wall
         return {
             "house": self._house,
+            "now": now,
             "visit": visit,
             "t": visit.words.text,
             "words": visit.words,

@@ -70,7 +70,7 @@ class Device:
     up: bool | None
     since: datetime | None
     why: str
-    state: str  # a word
+    state: str  # a word; empty when an alarm says more
     severity: Severity | None  # of the worst alarm about it
     values: Mapping[str, Value | None]  # by the point's own name, for the picture
     level: float  # 0 to 1, for tanks
@@ -107,6 +107,8 @@ def device(board: Board, words: Words, id: str) -> Device:  # noqa: A002 - it is
     gauges = [gauge(board, words, name) for name in board.points if name.startswith(f"{id}.")]
     values = {each.name: _value(board, each.point) for each in gauges}
     up = change.up if change else None
+    severity = _worst(board.alarms.values(), id)
+    state = _state(picture.shape, up, values)
     return Device(
         id,
         words.title(id),
@@ -114,8 +116,8 @@ def device(board: Board, words: Words, id: str) -> Device:  # noqa: A002 - it is
         up,
         change.at.wall if change else None,
         words.text(f"reason.{change.reason}") if change and not change.up else "",
-        words.text(f"state.{_state(picture.shape, up, values)}"),
-        _worst(board.alarms.values(), id),
+        "" if severity and state == "works" else words.text(f"state.{state}"),
+        severity,
         values,
         _fill(board.points.get(f"{id}.level"), _number(values.get("level"))),
         gauges,
@@ -162,18 +164,21 @@ STATES: Final[Mapping[str, Callable[[Mapping[str, Value | None]], str]]] = {"lif
 
 
 def _fill(point: Point | None, level: float | None) -> float:
+    """How full, of the range that can be measured."""
     if point is None or level is None:
         return 0.0
     low, high = _scale(point)
+    low, high = point.low if point.low is not None else low, point.high if point.high is not None else high
     return _share(level, low, high) / 100
 
 
 def _scale(point: Point) -> tuple[float, float]:
-    """The ends of the bar: the valid range, else the normal band with as much again on both sides."""
-    low, high = point.normal_low, point.normal_high
-    span = high - low if low is not None and high is not None else abs(high or low or 1.0)
-    least = point.low if point.low is not None else (low if low is not None else 0.0) - span
-    most = point.high if point.high is not None else (high if high is not None else least) + span
+    """The ends of the bar: the normal band and half as much again on both sides, where that can be."""
+    low = point.normal_low if point.normal_low is not None else 0.0
+    high = point.normal_high if point.normal_high is not None else low + 1.0
+    margin = (high - low) / 2
+    least = low - margin if point.low is None else max(low - margin, point.low)
+    most = high + margin if point.high is None else min(high + margin, point.high)
     return least, max(most, least + 1e-9)
 
 

@@ -4,9 +4,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
+from functools import cache
 from pathlib import Path
-
-import pytest
 
 from sitewarden.config.site import HttpPlan, Site, load
 from sitewarden.gateway.api.house import DemoControl, Recording, Reloaded, Sample, SinkState, Status
@@ -45,6 +44,11 @@ LIAO = Permit(
 )
 
 
+@cache
+def demo_site() -> Site:
+    return load(DEMO)
+
+
 @dataclass(slots=True)
 class Buttons:
     controls: Sequence[DemoControl] = (
@@ -65,7 +69,7 @@ class Buttons:
 
 class SmallHouse:
     def __init__(self, folder: Path) -> None:
-        self.site: Site = replace(load(DEMO), data=folder, http=HttpPlan("127.0.0.1", 0))
+        self.site: Site = replace(demo_site(), data=folder, http=HttpPlan("127.0.0.1", 0))
         self.journal = Journal(folder / "journal.db")
         self.cards = Cards(folder / "journal.db")
         self.cards.put(LIAO, "test")
@@ -154,10 +158,3 @@ class SmallHouse:
         else:
             answer.set_exception(KeyError(link))
         return answer
-
-
-@pytest.fixture
-def small_house(tmp_path: Path) -> Iterable[SmallHouse]:
-    house = SmallHouse(tmp_path)
-    yield house
-    house.close()

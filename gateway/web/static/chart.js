@@ -1,12 +1,14 @@
 // Draws the trends of a device with uPlot: the mean, the range it moved in, and the normal band.
 'use strict';
 (() => {
-  const plots = [];
+  const plots = [], zone = document.body.dataset.zone;
   const number = text => (text === '' ? null : Number(text));
   const colour = name => getComputedStyle(document.body).getPropertyValue(name).trim();
 
+  const now = () => Date.parse(document.body.dataset.now) + performance.now(); // by the site's clock
+
   async function load(figure, hours) {
-    const since = new Date(Date.now() - hours * 3600e3).toISOString();
+    const since = new Date(now() - hours * 3600e3).toISOString();
     const query = new URLSearchParams({ point: figure.dataset.point, since, buckets: 300 });
     const answer = await fetch('/api/v1/trend?' + query);
     if (!answer.ok) return null;
@@ -33,8 +35,8 @@
     const axis = { stroke: colour('--quiet'), grid: { stroke: colour('--line'), width: 1 }, ticks: { show: false } };
     const range = { stroke: 'transparent', width: 0, points: { show: false } };
     return new uPlot({
-      width: box.clientWidth, height: 150, legend: { show: false }, cursor: { y: false },
-      axes: [{ ...axis, values: [
+      width: box.clientWidth, height: 150, tzDate: at => uPlot.tzDate(new Date(at * 1e3), zone), legend: { show: false }, cursor: { y: false },
+      axes: [{ ...axis, size: 28, values: [
         [86400, '{M}/{D}', null, null, null, null, null, null, 1],
         [60, '{HH}:{mm}', null, null, null, null, null, null, 1],
       ] }, { ...axis, size: 52 }],
@@ -49,7 +51,8 @@
     plots.splice(0).forEach(plot => plot.destroy());
     for (const figure of document.querySelectorAll('.chart')) {
       const data = await load(figure, hours);
-      if (data) plots.push(draw(figure, data));
+      figure.hidden = !data || data[0].length === 0;
+      if (!figure.hidden) plots.push(draw(figure, data));
     }
   }
 

@@ -5,6 +5,7 @@
   const PATIENCE = 4500, AGAIN = 2000;
   const lang = document.documentElement.lang;
   const lost = document.getElementById('lost'), toast = document.getElementById('toast');
+  const fast = Date.now() - Date.parse(document.body.dataset.now); // by how much this clock is ahead of the site's
   let stream, heard = Date.now();
 
   function replace(html) {
@@ -46,7 +47,7 @@
   const UNITS = [['day', 86400], ['hour', 3600], ['minute', 60], ['second', 1]];
   function ages() {
     for (const time of document.querySelectorAll('time')) {
-      const passed = Math.max(0, (Date.now() - Date.parse(time.dateTime)) / 1000);
+      const passed = Math.max(0, (Date.now() - fast - Date.parse(time.dateTime)) / 1000);
       const [unit, seconds] = UNITS.find(([, seconds]) => passed >= seconds) || UNITS[3];
       time.dataset.age = relative.format(-Math.floor(passed / seconds), unit);
     }

@@ -1,0 +1,112 @@
+"""The real server on a real port and socket: streams, the local engineer, and a quick stop."""
+
+import json
+import stat
+from collections.abc import Iterator
+from time import perf_counter
+
+import httpx
+import pytest
+
+from sitewarden.gateway.api.live import RING
+from sitewarden.gateway.api.server import SOCKET, ApiServer
+from sitewarden.gateway.tokens import Role
+from sitewarden.rules.model import Reading
+from tests.api.small_house import SmallHouse
+
+
+@pytest.fixture
+def server(house: SmallHouse) -> Iterator[ApiServer]:
+    server = ApiServer(house)
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def local(house: SmallHouse, server: ApiServer) -> Iterator[httpx.Client]:
+    transport = httpx.HTTPTransport(uds=str(house.site.data / SOCKET))
+    with httpx.Client(transport=transport, base_url="http://sitewarden", timeout=5) as client:
+        yield client
+
+
+def messages(answer: httpx.Response) -> Iterator[dict[str, str]]:
+    message: dict[str, str] = {}
+    for line in answer.iter_lines():
+        if line:
+            field, _, value = line.partition(": ")
+            message[field] = value
+        elif message:
+            yield message
+            message = {}
+
+
+def test_the_socket_is_the_local_engineer(house: SmallHouse, local: httpx.Client) -> None:
+    assert local.post("/api/v1/lanes/entrance/open", json={"reason": "test"}).json()["by"] == "local"
+    mode = (house.site.data / SOCKET).stat().st_mode
+    assert stat.S_ISSOCK(mode)
+    assert not mode & stat.S_IRWXO
+
+
+def test_the_port_is_not(server: ApiServer) -> None:
+    answer = httpx.get(f"http://127.0.0.1:{server.port}/api/v1/site", headers={"x-forwarded-for": ""})
+    assert answer.status_code == 401
+
+
+def test_a_stream_tells_what_happens_with_numbers(house: SmallHouse, local: httpx.Client) -> None:
+    with local.stream("GET", "/api/v1/events") as answer:
+        heard = messages(answer)
+        assert next(heard) == {"retry": "1000"}
+        house.read(tank_level=1.5)
+        house.swipe()
+        first, second = next(heard), next(heard)
+    assert (first["event"], json.loads(first["data"])["point"]) == ("reading", "tank.level")
+    assert (second["event"], json.loads(second["data"])["why"]) == ("decision", "permit")
+    assert int(second["id"]) == int(first["id"]) + 1
+
+
+def test_a_client_goes_on_where_it_was(house: SmallHouse, local: httpx.Client) -> None:
+    house.read(tank_level=1.0)
+    house.read(tank_level=2.0)
+    house.swipe()
+    headers = {"last-event-id": "1"}
+    with local.stream("GET", "/api/v1/events?kinds=reading", headers=headers) as answer:
+        heard = messages(answer)
+        next(heard)
+        message = next(heard)
+    assert (message["id"], json.loads(message["data"])["value"]) == ("2", 2.0)
+
+
+def test_a_client_that_was_too_slow_is_told_so(house: SmallHouse, local: httpx.Client) -> None:
+    house.read(tank_level=0.0)
+    local.get("/api/v1/site")
+    for number in range(RING + 10):
+        house.hub.publish([Reading("tank.level", float(number), house.now())])
+    with local.stream("GET", "/api/v1/events", headers={"last-event-id": "0"}) as answer:
+        heard = messages(answer)
+        next(heard)
+        gap, first = next(heard), next(heard)
+    assert gap == {"event": "gap", "data": "11"}
+    assert json.loads(first["data"])["value"] == 10.0
+
+
+def test_a_silent_stream_beats(local: httpx.Client) -> None:
+    begun = perf_counter()
+    with local.stream("GET", "/live/alarms") as answer:
+        heard = (message for message in messages(answer) if message.get("event") == "beat")
+        next(heard)
+    assert perf_counter() - begun < 4
+
+
+def test_it_stops_in_a_second_with_streams_open(house: SmallHouse) -> None:
+    server = ApiServer(house)
+    server.start()
+    token = house.tokens.add("page", Role.VIEWER, house.now())
+    client = httpx.Client(headers={"authorization": f"Bearer {token}"}, timeout=5)
+    with client, client.stream("GET", f"http://127.0.0.1:{server.port}/live/site") as answer:
+        next(answer.iter_lines())
+        begun = perf_counter()
+        server.stop()
+        assert perf_counter() - begun < 1
+        with pytest.raises(httpx.ConnectError):
+            httpx.get(f"http://127.0.0.1:{server.port}/livez")

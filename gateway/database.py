@@ -1,8 +1,9 @@
 """SQLite as the stores use it: WAL, explicit transactions, a file that is broken is set aside.
 
 What a full disk does to SQLite in WAL mode: INSERT, DELETE and checkpoint all fail alike, since each has
-to write to the log first. A ballast file of a few megabytes, given up at that moment, is the room in
-which old rows can be deleted; from then on the freed pages are written again and nothing grows.
+to write to the log, or to the file, first. A ballast file of a few megabytes, given up at that moment, is
+the room in which old rows can be deleted and the log moved into the file; it has to be larger than the
+log, so checkpoints come early. From then on freed pages are written again and nothing may grow.
 """
 
 import os
@@ -16,6 +17,7 @@ from urllib.parse import quote
 
 BUSY = 5.0  # s to wait for another process (the command line) to finish its transaction
 MIB = 1 << 20
+CHECKPOINT = 256  # pages (1 MiB) of log
 
 _BROKEN = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 _ALIVE = ("-wal", "-shm")  # what SQLite keeps beside a file that is in use
@@ -41,6 +43,7 @@ def connect(path: Path, sync: Sync) -> sqlite3.Connection:
     db = sqlite3.connect(path, timeout=BUSY, isolation_level=None, check_same_thread=False)
     db.execute("PRAGMA journal_mode = WAL")
     db.execute(f"PRAGMA synchronous = {sync}")
+    db.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT}")
     return db
 
 
@@ -103,9 +106,14 @@ class Ballast:
     def __init__(self, path: Path, size: int) -> None:
         self.path, self.size = path, size
 
+    @property
+    def plenty(self) -> bool:
+        """Whether the disk has room for several of it."""
+        return shutil.disk_usage(self.path.parent).free > 4 * self.size
+
     def take(self) -> None:
         """Claims the room, if it is not claimed and the disk has plenty."""
-        if self.path.exists() or shutil.disk_usage(self.path.parent).free < 4 * self.size:
+        if self.path.exists() or not self.plenty:
             return
         with self.path.open("wb") as file:
             os.posix_fallocate(file.fileno(), 0, self.size)

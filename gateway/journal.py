@@ -47,6 +47,7 @@ R = TypeVar("R")
 
 GROUP = 256  # submissions in one transaction at most
 HELD = 10_000  # submissions that wait for a disk that does not answer, at most
+CHECKPOINT = 64  # commits between two checkpoints
 RETRY = 1.0  # s between attempts while there is nothing new
 
 SCHEMA = (
@@ -83,6 +84,8 @@ class Journal:
         self._db, self.set_aside = open_sound(path, Sync.FULL, SCHEMA)
         self._ballast = Ballast(path.with_name("journal.ballast"), 4 * MIB)
         self._ballast.take()
+        self._db.execute("PRAGMA wal_autocheckpoint = 0")
+        self._commits = 0
         self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
         self._held: deque[list[Statement]] = deque(maxlen=HELD)
         self._thread = Thread(target=self._run, name="journal", daemon=True)
@@ -119,6 +122,7 @@ class Journal:
                 self._held.clear()
             for job in jobs:
                 job.done(error)
+            self._checkpoint()
         self._db.close()
 
     def _next_group(self) -> tuple[list[_Job], bool]:
@@ -142,6 +146,16 @@ class Journal:
                 return error
             return self._commit(groups)
         return None
+
+    def _checkpoint(self) -> None:
+        """Moves the log into the file now and then, when nobody waits for a commit."""
+        self._commits += 1
+        if self._commits % CHECKPOINT == 0:
+            try:
+                self._db.execute("PRAGMA wal_checkpoint(PASSIVE)")
+            except sqlite3.Error as error:
+                if is_full(error):  # anything else the next commit meets, and reports
+                    self._ballast.give()
 
     def _write(self, groups: Sequence[Sequence[Statement]]) -> None:
         with transaction(self._db):

@@ -6,15 +6,12 @@ Whatever happens to the file, the gateway goes on: a broken block is skipped, a 
 """
 
 import sqlite3
-import zlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from threading import RLock, Thread
 from typing import TypeVar
 
-import zstandard
-
+from sitewarden.gateway.blocks import NEWEST_FIRST, OLDEST_FIRST, SCHEMA, Block, Loss, Packer, SpoolStats
 from sitewarden.gateway.database import (
     MIB,
     Ballast,
@@ -40,68 +37,6 @@ PAUSE, GROUP = 0.5, 1000  # s and effects: whichever comes first is a commit
 BLOCK = 5000  # lines in one block at most, when the disk was slow
 NEARLY_FULL, ENOUGH_ROOM = 0.8, 0.7  # of the room there is
 
-SCHEMA = """
-CREATE TABLE IF NOT EXISTS blocks (
-    id INTEGER PRIMARY KEY, first INTEGER NOT NULL, last INTEGER NOT NULL, count INTEGER NOT NULL,
-    crc INTEGER NOT NULL, packed INTEGER NOT NULL, lines BLOB NOT NULL
-) STRICT;
-CREATE TABLE IF NOT EXISTS cursors (destination TEXT PRIMARY KEY, block INTEGER NOT NULL) STRICT;
-CREATE TABLE IF NOT EXISTS losses (
-    id INTEGER PRIMARY KEY, why TEXT NOT NULL, destination TEXT NOT NULL, count INTEGER NOT NULL,
-    first INTEGER NOT NULL, last INTEGER NOT NULL, sample BLOB NOT NULL, note TEXT NOT NULL
-) STRICT;
-"""
-
-_OLDEST_FIRST = (
-    "SELECT id, first, last, count, crc, packed, lines FROM blocks"
-    " WHERE id > (SELECT block FROM cursors WHERE destination = ?) ORDER BY id"
-)
-_NEWEST_FIRST = _OLDEST_FIRST + " DESC"
-
-
-@dataclass(frozen=True, slots=True)
-class Block:
-    """Lines that one commit appended. `first` and `last` are instants in ns since 1970."""
-
-    id: int
-    first: int
-    last: int
-    lines: tuple[bytes, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Loss:
-    """A gap: `count` lines between two instants (ns) did not reach `destination` ("": nobody).
-
-    `why`: full, crc, overrun (more came than could be written), rejected (the server did not take it).
-    `sample` is a rejected line, `note` the server's words.
-    """
-
-    why: str
-    count: int
-    first: int = 0
-    last: int = 0
-    destination: str = ""
-    sample: bytes = b""
-    note: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class SpoolStats:
-    blocks: int
-    lines: int
-    bytes: int  # in use
-    limit: int  # bytes
-    oldest: int | None  # ns
-    pending: dict[str, int]  # lines a destination has not taken yet
-    lost: int  # lines since the start, all reasons
-    set_aside: int  # broken files since the start
-
-    @property
-    def fill(self) -> float:
-        """0 to 1 of the room there is."""
-        return self.bytes / self.limit
-
 
 class SpoolFailed(Exception):
     """The disk did not take a block, not even in the room of the oldest ones."""
@@ -115,8 +50,7 @@ class Spool:
         self._destinations = tuple(destinations)
         self._lock = RLock()
         self._ballast = Ballast(path.with_name("spool.ballast"), BALLAST)
-        self._pack = zstandard.ZstdCompressor(level=1)
-        self._unpack = zstandard.ZstdDecompressor()
+        self._packer = Packer()
         self._lost = 0
         self.set_aside = 0  # broken files since the start
         self.dropping = False  # the newest block took the room of the oldest ones
@@ -128,14 +62,10 @@ class Spool:
 
     def append(self, lines: Sequence[bytes], first: int, last: int) -> None:
         """One durable block; the instants are the lines' earliest and latest in ns. Raises SpoolFailed."""
-        body = b"\n".join(lines)
-        packed = self._pack.compress(body)
-        kept = (1, packed) if len(packed) < len(body) else (0, body)
-        row = (first, last, len(lines), zlib.crc32(body), *kept)
         with self._lock:
+            row = self._packer.pack(lines, first, last)
             try:
-                self._guarded(lambda: self._insert(row))
-                self._ballast.take()
+                self._guarded(lambda: self._with_room(lambda: self._insert(row)))
             except SpoolFailed:
                 self._lost += len(lines)  # the ledger is on the same disk
                 raise
@@ -145,7 +75,7 @@ class Spool:
         self._lost += loss.count
         row = (loss.why, loss.destination, loss.count, loss.first, loss.last, loss.sample, loss.note)
         with self._lock:
-            self._guarded(lambda: self._with_ballast(lambda: self._enter(row)))
+            self._guarded(lambda: self._with_room(lambda: self._enter(row)))
 
     def advance(self, destination: str, block: int) -> None:
         """`destination` has this block and all before it: there is proof. Raises SpoolFailed."""
@@ -169,7 +99,7 @@ class Spool:
     def newest_line(self, destination: str) -> bytes | None:
         """The newest line that `destination` lacks. Raises SpoolFailed."""
         with self._lock:
-            blocks = self._guarded(lambda: self._read(destination, 1, _NEWEST_FIRST))
+            blocks = self._guarded(lambda: self._read(destination, 1, NEWEST_FIRST))
         return blocks[-1].lines[-1] if blocks else None
 
     def losses(self, limit: int = 100) -> list[Loss]:
@@ -216,8 +146,8 @@ class Spool:
     def _open(self) -> None:
         self._db, aside = self._with_ballast(lambda: open_sound(self.path, Sync.FULL, SCHEMA))
         self.set_aside += aside is not None
-        (page,) = self._db.execute("PRAGMA page_size").fetchone()
-        self._db.execute(f"PRAGMA max_page_count = {self.most // page}")
+        self._page = int(self._db.execute("PRAGMA page_size").fetchone()[0])
+        self._db.execute(f"PRAGMA max_page_count = {self.most // self._page}")
 
     def _take_stock(self) -> None:
         self._enlist()
@@ -245,33 +175,45 @@ class Spool:
             )
             self._drop_delivered()
 
-    def _insert(self, row: tuple[int | bytes, ...]) -> None:
+    def _with_room(self, action: Callable[[], None]) -> None:
+        """Does it again in the room of the oldest blocks, as often as it takes."""
         dropping = False
         while True:
             try:
-                with transaction(self._db):
-                    self._db.execute("INSERT INTO blocks VALUES (?, ?, ?, ?, ?, ?, ?)", (self._next, *row))
+                action()
             except sqlite3.Error as error:
                 if not is_full(error) or not self._with_ballast(self._drop_oldest):
                     raise
                 dropping = True
             else:
-                self._next += 1
-                self.dropping = dropping or (self.dropping and self._used() / self.most > ENOUGH_ROOM)
+                self.dropping = dropping or (self.dropping and not self._may_grow())
                 return
 
-    def _drop_oldest(self) -> int:
-        """Makes room; returns how many blocks went."""
+    def _insert(self, row: tuple[int | bytes, ...]) -> None:
+        with transaction(self._db):
+            self._db.execute("INSERT INTO blocks VALUES (?, ?, ?, ?, ?, ?, ?)", (self._next, *row))
+        self._next += 1
+
+    def _may_grow(self) -> bool:
+        """After a drop: whether there is room again. Until then the file keeps its size."""
+        if not self._ballast.plenty or self._used() / self.most > ENOUGH_ROOM:
+            return False
+        self._db.execute(f"PRAGMA max_page_count = {self.most // self._page}")
+        self._ballast.take()
+        return True
+
+    def _drop_oldest(self) -> bool:
+        """Makes room; False: there is nothing to drop."""
+        self._db.execute("PRAGMA max_page_count = 1")  # SQLite takes what there is: grow no more
         share = "SELECT id FROM blocks ORDER BY id LIMIT 1 + (SELECT count(*) FROM blocks) / ?"
         with transaction(self._db):
             summed = f"SELECT count(*), sum(count), min(first), max(last) FROM blocks WHERE id IN ({share})"  # noqa: S608
             blocks, lines, first, last = self._db.execute(summed, (SHARE,)).fetchone()
             if blocks:
                 self._db.execute(f"DELETE FROM blocks WHERE id IN ({share})", (SHARE,))  # noqa: S608
-                self._lost += lines
                 self._write_loss(("full", "", lines, first, last, b"", ""))
-        self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-        return int(blocks)
+        self._lost += lines or 0
+        return bool(blocks)
 
     def _drop_delivered(self) -> None:
         self._db.execute("DELETE FROM blocks WHERE id <= (SELECT min(block) FROM cursors)")
@@ -291,12 +233,12 @@ class Spool:
         self._db.execute("INSERT INTO losses VALUES (NULL, ?, ?, ?, ?, ?, ?, ?)", row)
         self._db.execute("DELETE FROM losses WHERE id <= (SELECT max(id) FROM losses) - ?", (LOSSES,))
 
-    def _read(self, destination: str, most: int, order: str = _OLDEST_FIRST) -> list[Block]:
+    def _read(self, destination: str, most: int, order: str = OLDEST_FIRST) -> list[Block]:
         blocks: list[Block] = []
         bad: list[tuple[int, int]] = []
         lines = 0
         for row in self._db.execute(order, (destination,)):
-            if block := self._checked(row):
+            if block := self._packer.unpack(row):
                 blocks.append(block)
                 lines += len(block.lines)
             else:
@@ -307,30 +249,19 @@ class Spool:
             self._skip(bad)
         return blocks
 
-    def _checked(self, row: tuple[int, int, int, int, int, int, bytes]) -> Block | None:
-        """None: the block is not what was written."""
-        number, first, last, count, crc, packed, stored = row
-        try:
-            body = self._unpack.decompress(stored) if packed else stored
-        except zstandard.ZstdError:
-            return None
-        lines = tuple(body.split(b"\n"))
-        return Block(number, first, last, lines) if zlib.crc32(body) == crc and len(lines) == count else None
-
     def _skip(self, bad: Sequence[tuple[int, int]]) -> None:
         with transaction(self._db):
             for number, count in bad:
                 self._db.execute("DELETE FROM blocks WHERE id = ?", (number,))
-                self._lost += count
                 self._write_loss(("crc", "", count, 0, 0, b"", f"block {number}"))
+        self._lost += sum(count for _, count in bad)
 
     def _used(self) -> int:
         """Bytes, without the pages that are free again."""
-        pages, free, size = (
-            int(self._db.execute(f"PRAGMA {name}").fetchone()[0])
-            for name in ("page_count", "freelist_count", "page_size")
+        pages, free = (
+            int(self._db.execute(f"PRAGMA {name}").fetchone()[0]) for name in ("page_count", "freelist_count")
         )
-        return (pages - free) * size
+        return (pages - free) * self._page
 
     def _stats(self) -> SpoolStats:
         blocks, lines, oldest = self._db.execute(

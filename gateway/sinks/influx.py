@@ -8,12 +8,13 @@ from collections.abc import Callable, Sequence
 from threading import Event, Thread
 
 from sitewarden.config.sinks import InfluxPlan
+from sitewarden.gateway.blocks import Loss
 from sitewarden.gateway.clock import Clock
 from sitewarden.gateway.hub import Report
 from sitewarden.gateway.sinks.answers import Answer, Kind
 from sitewarden.gateway.sinks.base import Backoff, SinkStatus
 from sitewarden.gateway.sinks.servers import Server, connect
-from sitewarden.gateway.spool import Loss, Spool, SpoolFailed
+from sitewarden.gateway.spool import Spool, SpoolFailed
 from sitewarden.gateway.troubles import Troubles
 
 IDLE = 0.25  # s between looks at an empty spool

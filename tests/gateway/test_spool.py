@@ -12,11 +12,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from sitewarden.gateway.blocks import Loss
 from sitewarden.gateway.clock import Clock
 from sitewarden.gateway.database import MIB
 from sitewarden.gateway.hub import Hub
 from sitewarden.gateway.sinks.lines import WANTED, Lines
-from sitewarden.gateway.spool import Loss, Spool, SpoolFailed, SpoolWriter
+from sitewarden.gateway.spool import Spool, SpoolFailed, SpoolWriter
 from sitewarden.gateway.troubles import Troubles
 from sitewarden.rules.model import Reading, Stamp, Trouble
 
@@ -208,6 +209,48 @@ def test_what_was_acknowledged_survives_kill_9(path: Path, acknowledged: int) ->
     assert {b"line %d" % n for n in told} <= found
     assert spool.stats().set_aside == 0
     spool.close()
+
+
+FULL_DISK = """
+import random
+import sys
+from pathlib import Path
+from sitewarden.gateway import spool as module
+from sitewarden.gateway.spool import Spool
+module.BALLAST = 1 << 20
+folder, chance = Path(sys.argv[1]), random.Random(1)
+spool = Spool(folder / "spool.db", ["influx"])
+for n in range(1500):
+    if n == 300:  # somebody else takes all the room there is
+        with open(folder / "thief", "wb", buffering=0) as thief:
+            try:
+                while thief.write(bytes(4096)) == 4096:
+                    pass
+            except OSError as error:
+                assert error.errno == 28
+    spool.append([chance.randbytes(50).hex().encode() for _ in range(100)], n, n)
+stats = spool.stats()
+assert stats.lines + stats.lost == 150_000, stats
+assert spool.read("influx", 1)[0].first == 1500 - stats.blocks
+(folder / "thief").unlink()
+spool.advance("influx", spool.read("influx", 10**9)[-1].id)
+for n in range(100):
+    spool.append([b"line"] * 100, n, n)
+assert spool.stats().lines == 10_000 and (folder / "spool.ballast").exists()
+"""
+
+
+@pytest.mark.server
+def test_a_full_disk_costs_the_oldest_and_nothing_else(tmp_path: Path) -> None:
+    own = ["unshare", "--user", "--map-root-user", "--mount"]
+    if subprocess.run([*own, "mount", "-t", "tmpfs", "tmpfs", str(tmp_path)], check=False).returncode:
+        pytest.skip("this machine lets nobody mount a small file system")
+    mount = f'mount -t tmpfs -o size=8m tmpfs "{tmp_path}" && exec "$@"'
+    subprocess.run(
+        [*own, "sh", "-c", mount, "sh", sys.executable, "-c", FULL_DISK, str(tmp_path)],
+        check=True,
+        timeout=50,
+    )
 
 
 # -- the writer ----------------------------------------------------------------------------------

@@ -105,27 +105,29 @@ class Link:
 
     async def _open(self, port: SerialPort | TcpPort) -> "_Wire":
         """Opens the port once; LinkError says why not."""
-        loop = asyncio.get_running_loop()
+        wire = self._new_wire()
         try:
-            if isinstance(port, SerialPort):
-                opened = serial_asyncio_fast.create_serial_connection(
-                    loop,
-                    self._new_wire,
-                    port.path,
-                    baudrate=port.baud,
-                    parity=serial.PARITY_NONE if _pseudo(port.path) else _PARITY[port.parity],
-                    stopbits=port.stop_bits,
-                    exclusive=True,
-                )
-            else:
-                opened = loop.create_connection(self._new_wire, port.host, port.port)
             async with asyncio.timeout(CONNECT_TIMEOUT):
-                transport, wire = await opened
+                if isinstance(port, SerialPort):
+                    await self._open_serial(port, wire)
+                else:
+                    await asyncio.get_running_loop().create_connection(lambda: wire, port.host, port.port)
         except (OSError, ValueError, TimeoutError) as error:
             raise LinkError(str(error) or type(error).__name__) from error
-        if isinstance(port, SerialPort) and port.rs485:
-            self._switch_rs485(transport.get_extra_info("serial"))
         return wire
+
+    async def _open_serial(self, port: SerialPort, wire: "_Wire") -> None:
+        transport, _ = await serial_asyncio_fast.create_serial_connection(
+            asyncio.get_running_loop(),
+            lambda: wire,
+            port.path,
+            baudrate=port.baud,
+            parity=serial.PARITY_NONE if _pseudo(port.path) else _PARITY[port.parity],
+            stopbits=port.stop_bits,
+            exclusive=True,
+        )
+        if port.rs485:
+            self._switch_rs485(transport.serial)
 
     def _switch_rs485(self, line: serial.Serial) -> None:
         try:

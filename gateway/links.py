@@ -126,7 +126,7 @@ class Link:
             stopbits=port.stop_bits,
             exclusive=True,
         )
-        if port.rs485:
+        if port.rs485 and transport.serial:
             self._switch_rs485(transport.serial)
 
     def _switch_rs485(self, line: serial.Serial) -> None:

@@ -9,6 +9,7 @@ from sitewarden.config.errors import did_you_mean, one_of
 from sitewarden.config.shape import AlarmShape, BarrierShape, FireShape, SiteFile
 from sitewarden.config.wires import Wires
 from sitewarden.drivers.modbus.points import Kind, Point
+from sitewarden.rules.alarms.book import SEVERITY
 from sitewarden.rules.model import FireKind, Value
 from sitewarden.rules.plan import Band, Barrier, Condition, FireInput, Lane, Parking, SitePlan, Stale, Test
 
@@ -33,6 +34,7 @@ def site_plan(document: Document, file: SiteFile, wires: Wires) -> SitePlan:
     return SitePlan(
         id=file.site.id,
         tz=_zone(document, file.site.timezone),
+        devices=frozenset(file.devices),
         parking=_parking(document, file, wires),
         fire=tuple(_fire(document, name, fire, wires) for name, fire in file.fire.items()),
         conditions=tuple(_condition(document, name, alarm, wires) for name, alarm in file.alarms.items()),
@@ -126,6 +128,8 @@ def _fire(document: Document, name: str, shape: FireShape, wires: Wires) -> Fire
 
 def _condition(document: Document, name: str, shape: AlarmShape, wires: Wires) -> Condition:
     loc = ("alarms", name)
+    if name in SEVERITY:
+        document.wrong(loc, "a name of its own: the gateway has an alarm of this name", at_key=True)
     point = wires.point(shape.point, (*loc, "point"))
     limits = {Test.ABOVE: shape.above, Test.BELOW: shape.below, Test.IS: shape.is_}
     given = {test: limit for test, limit in limits.items() if limit is not None}

@@ -60,6 +60,7 @@ class Host:
         self._pulse: asyncio.TimerHandle | None = None
 
     def start(self) -> None:
+        self.event(ClockTrust(self._clock.trusted, self._clock.now()))  # before anything believes the clock
         for link in self.links.values():
             link.start()
         self._beat()

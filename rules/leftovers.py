@@ -24,6 +24,7 @@ class Leftovers:
         panels = {line.panel for line in plan.fire}
         owners: Mapping[str, Collection[str]] = {
             "arm": lanes,
+            "away": plan.devices,
             "good": watched,
             "lane": lanes,
             "line": panels,
@@ -35,6 +36,7 @@ class Leftovers:
             "barrier_forced": lanes,
             "barrier_not_open": lanes,
             "barrier_stuck": lanes,
+            "device_offline": plan.devices,
             "point_stale": stale,
         }
         self._cells = [key for key in state.save() if _orphaned(key, owners)]

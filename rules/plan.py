@@ -107,6 +107,7 @@ class Stale:
 class SitePlan:
     id: str
     tz: ZoneInfo
+    devices: frozenset[str] = frozenset()  # all there are; one that is gone is not away
     parking: Parking = Parking()
     fire: tuple[FireInput, ...] = ()
     conditions: tuple[Condition, ...] = ()

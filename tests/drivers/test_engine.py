@@ -32,6 +32,7 @@ PERMIT = Permit(CARD, PermitKind.MONTHLY, date(2026, 3, 1), date(2026, 3, 31))
 PLAN = SitePlan(
     "site",
     ZoneInfo("UTC"),
+    frozenset({"reader", "relay"}),
     Parking(
         (Lane("in", Direction.IN, "reader", Barrier("relay", "out1", "relay.in1")),),
     ),

@@ -59,6 +59,7 @@ BANDS = (
 PLAN = SitePlan(
     "test",
     ZoneInfo("Asia/Shanghai"),
+    frozenset({"io", "io-in", "io-out", "panel", "pump", "pump-1", "reader-in", "reader-out", "tank"}),
     Parking((IN, OUT, SIDE), places=3, private_spaces=frozenset({"P1"})),
     fire=(FireInput("line-1", "panel.line1", BANDS), FireInput("line-2", "panel.line2", BANDS)),
     conditions=(

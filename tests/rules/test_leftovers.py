@@ -2,9 +2,9 @@
 
 from dataclasses import replace
 
-from sitewarden.rules.model import Action, Command, Do, FireChange, FireStage, Keep
+from sitewarden.rules.model import Action, Command, Do, FireChange, FireStage, Keep, LinkChanged
 from sitewarden.rules.plan import Parking
-from tests.rules.site_under_test import IN, OUT, PLAN, Site, of
+from tests.rules.site_under_test import IN, OUT, PLAN, Site, at, of
 
 ONLY_OUT = replace(PLAN, parking=Parking((OUT,)))
 
@@ -55,3 +55,14 @@ def test_a_plan_that_did_not_change_is_settled() -> None:
     again = changed(site, Site(cells=site.core.save()))
     assert again.core.wake_at == site.core.wake_at
     assert again.wait(0.0) == []
+
+
+def test_a_device_that_was_taken_away_is_offline_no_longer() -> None:
+    site = Site()
+    site.step(LinkChanged("pump-1", False, at(site.now)))
+    site.wait(11.0)
+    assert site.alarm("device_offline:pump-1")
+    less = changed(site, Site(replace(PLAN, devices=PLAN.devices - {"pump-1"}), cells=site.core.save()))
+    less.wait(1.0)
+    less.operates(Action.ACKNOWLEDGE, "device_offline:pump-1")
+    assert less.alarm("device_offline:pump-1") is None

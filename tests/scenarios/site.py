@@ -106,6 +106,7 @@ def plan() -> SitePlan:
     return SitePlan(
         id="test",
         tz=ZoneInfo("Asia/Shanghai"),
+        devices=frozenset(device for link in links() for device in link.devices),
         parking=Parking((lane(1, Direction.IN), lane(2, Direction.OUT)), private_spaces=frozenset({"B1-07"})),
         fire=(FireInput("panel-1", "io-fire.line1", bands),),
         conditions=(

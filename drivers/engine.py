@@ -57,7 +57,7 @@ class Engine:
         self._ahead = WriteAhead(limit)
         self._lines: dict[str, Line] = {}
         self._link_of: dict[str, str] = {}
-        self.adopt(core, links, ())
+        self.adopt(core, links, (), limit)
 
     @property
     def wake_at(self) -> float | None:
@@ -66,10 +66,12 @@ class Engine:
         due += self.core.wake_at, self._ahead.wake_at
         return min((at for at in due if at is not None), default=None)
 
-    def adopt(self, core: Core, links: Mapping[str, Callable[[], Driver]], kept: Container[str]) -> None:
+    def adopt(
+        self, core: Core, links: Mapping[str, Callable[[], Driver]], kept: Container[str], limit: float
+    ) -> None:
         """Goes on with another configuration. The lines of `kept` links stay as they are; every other
         one is built anew or gone, and the host has reported it `lost` before."""
-        self.core = core
+        self.core, self._ahead.limit = core, limit
         self._lines = {
             link: self._lines[link] if link in kept else Line(link, build) for link, build in links.items()
         }

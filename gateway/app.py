@@ -238,7 +238,7 @@ class App:
         core = self.host.engine.core
         if changed:
             core = Core(site.plan, permits, core.save())
-        changed += await self.host.adopt(core, site.links)
+        changed += await self.host.adopt(core, site.links, site.commit_limit)
         changed += await self._loop.run_in_executor(None, self.outlets.adopt, site)
         if site != self.site:
             self.board = self.board.carried(site)

@@ -175,7 +175,7 @@ def test_equal_links_do_not_notice_another_configuration() -> None:
     house = engine()
     house.received("gate", b"!", at(1))  # set aside: an adopted line must still be so
     house.lost("bus", at(1.1))
-    house.adopt(house.core, {"gate": OneByteReader, "bus": Relay}, kept={"gate"})
+    house.adopt(house.core, {"gate": OneByteReader, "bus": Relay}, kept={"gate"}, limit=0.15)
     assert house.received("gate", b"c", at(1.2)) == []
     assert published(house.connected("bus", at(1.3)), LinkChanged) == [LinkChanged("relay", True, at(1.3))]
 

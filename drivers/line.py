@@ -66,13 +66,14 @@ class Line:
         self._failed_at, self._pause = -inf, REBUILD_FIRST
         self._last: dict[tuple[str, str], Command] = {}  # by device and output
         self._tap: Tap | None = None
-
-    @property
-    def wake_at(self) -> float | None:
-        return self._driver.wake_at if self._rebuild_at is None else self._rebuild_at
+        self.wake_at = self._driver.wake_at  # kept, since it is asked for at every turn of every line
 
     def tell(self, call: Call, at: Stamp, told: Told = None) -> Iterator[Output | Failed]:
         """Calls the driver, unless it is set aside; then only the connection is remembered."""
+        yield from self._told(call, at, told)
+        self.wake_at = self._driver.wake_at if self._rebuild_at is None else self._rebuild_at
+
+    def _told(self, call: Call, at: Stamp, told: Told) -> Iterator[Output | Failed]:
         if call in (Call.CONNECTED, Call.LOST):
             self._up = call is Call.CONNECTED
         if isinstance(told, Command):
@@ -121,6 +122,7 @@ class Line:
         """A new driver in the old one's place. What was held stays held, and a pulse that was under way
         is ended: no output is left as the old driver's memory alone knew it."""
         self._driver, self._rebuild_at = self._build(), None
+        self.wake_at = self._driver.wake_at
         if not self._up:
             return
         yield from self.tell(Call.CONNECTED, at)

@@ -11,7 +11,7 @@ from sitewarden.config.sinks import InfluxPlan
 from sitewarden.gateway.blocks import Loss
 from sitewarden.gateway.clock import Clock
 from sitewarden.gateway.hub import Report
-from sitewarden.gateway.sinks.answers import Answer, Kind
+from sitewarden.gateway.sinks.answers import Answer, Kind, unanswered
 from sitewarden.gateway.sinks.base import Backoff, SinkStatus
 from sitewarden.gateway.sinks.servers import Server, connect
 from sitewarden.gateway.spool import Spool, SpoolFailed
@@ -62,7 +62,7 @@ class InfluxSink:
         self._thread.start()
 
     def stop(self, timeout: float = 2.0) -> None:
-        """A request that hangs is left to its time-out; whatever it answers, the cursor stays."""
+        """A request that hangs is left to its time-out."""
         self._stopping.set()
         self._thread.join(timeout)
 
@@ -81,6 +81,8 @@ class InfluxSink:
                 pause = self._failed(away.answer)
             except SpoolFailed:
                 pause = self._backoff.pause()  # the spool's own thread reports it
+            except Exception as error:  # noqa: BLE001 - whatever a client library raises, the spool waits
+                pause = self._failed(unanswered(error))
             self._stopping.wait(pause)
         self._server.close()
 

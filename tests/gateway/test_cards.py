@@ -6,7 +6,7 @@ from datetime import date
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sitewarden.gateway.cards import Cards
@@ -124,10 +124,14 @@ def test_a_file_of_another_shape_is_refused(cards: Cards, tmp_path: Path, text: 
     assert imported.errors[0].startswith(f"{file}:{error}")
 
 
-@given(st.binary(max_size=300))
-def test_no_file_breaks_the_import(tmp_path_factory: pytest.TempPathFactory, data: bytes) -> None:
-    folder = tmp_path_factory.mktemp("import")
-    file = folder / "cards.csv"
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Cards:
+    return Cards(tmp_path_factory.mktemp("import") / "journal.db")
+
+
+@settings(max_examples=50, deadline=None)
+@given(data=st.binary(max_size=300))
+def test_no_file_breaks_the_import(shared: Cards, data: bytes) -> None:
+    file = shared.path.with_name("cards.csv")
     file.write_bytes(b"card,kind,valid_from,valid_to\n" + data)
-    imported = Cards(folder / "journal.db").import_csv(file, "desk")
-    assert imported.good == 0
+    assert shared.import_csv(file, "desk").good == 0

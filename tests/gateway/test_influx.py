@@ -243,3 +243,14 @@ def test_a_server_that_takes_nothing_loses_nothing(tmp_path: Path) -> None:
         assert until(lambda: server.writes > 20)
         assert stage.spool.stats().pending == {"influx": 100}
         assert stage.spool.losses() == []
+
+
+def test_a_library_that_breaks_does_not_end_the_sink(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with staged(tmp_path, lambda lines: FINE) as (server, stage):
+        assert until(lambda: hasattr(stage.sink, "_server"))
+        with monkeypatch.context() as patch:
+            patch.setattr(stage.sink._server, "write", lambda lines: {}["no such key"])
+            stage.put(GOOD)
+            assert until(lambda: stage.said() == [("sink_away", True)])
+        assert stage.drained()
+        assert server.stored == GOOD

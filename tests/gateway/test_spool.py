@@ -159,17 +159,24 @@ def test_block_numbers_are_not_used_twice_when_the_file_is_replaced(spool: Spool
     assert drain(spool) == lines(50, 10)
 
 
-@settings(max_examples=40, deadline=None)
-@given(st.lists(st.floats(0, 1, exclude_max=True), min_size=1, max_size=30), st.integers(0, 255))
-def test_no_corruption_stops_it(
-    tmp_path_factory: pytest.TempPathFactory, places: list[float], value: int
-) -> None:
-    path = tmp_path_factory.mktemp("spool") / "spool.db"
+@pytest.fixture(scope="module")
+def sound(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    """A spool's file with twenty blocks."""
+    path = tmp_path_factory.mktemp("sound") / "spool.db"
     spool = Spool(path, ["influx"])
     for n in range(20):
         spool.append(noise(n, 20), n, n)
     spool.close()
-    data = bytearray(path.read_bytes())
+    return path.read_bytes()
+
+
+@settings(max_examples=40, deadline=None)
+@given(places=st.lists(st.floats(0, 1, exclude_max=True), min_size=1, max_size=30), value=st.integers(0, 255))
+def test_no_corruption_stops_it(
+    tmp_path_factory: pytest.TempPathFactory, sound: bytes, places: list[float], value: int
+) -> None:
+    path = tmp_path_factory.mktemp("broken") / "spool.db"
+    data = bytearray(sound)
     for place in places:
         data[int(place * len(data))] = value
     path.write_bytes(data)
@@ -177,8 +184,7 @@ def test_no_corruption_stops_it(
     found = drain(spool)
     spool.append(lines(0, 10), 0, 9)
     assert drain(spool)[-10:] == lines(0, 10)
-    written = {line for n in range(20) for line in noise(n, 20)}
-    assert set(found) <= written
+    assert set(found) <= {line for n in range(20) for line in noise(n, 20)}
     spool.close()
 
 

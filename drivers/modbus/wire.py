@@ -114,7 +114,7 @@ class Wire(Protocol):
 
 
 class Rtu:
-    """Frames on a serial line, or the same through a serial server (`baud` None: it keeps the silences).
+    """Frames on a serial line, or the same through a serial server (`baud` None).
 
     An answer must begin what was received, glitches aside: a frame hidden in the middle of another
     unit's late answer is never found.
@@ -126,7 +126,7 @@ class Rtu:
         self.garbled = False
         self._framer = FramerRTU(DecodePDU(is_server=False))
         self._character = CHARACTER / baud if baud else 0.0
-        fast = baud is not None and baud > FAST
+        fast = baud is None or baud > FAST
         self.silence = SILENCE_FAST if fast else SILENCE_CHARACTERS * self._character
         self._request: Request | None = None
         self._counters = Counters()

@@ -44,10 +44,14 @@ def mangle(chance: Random, answer: bytes, badness: float, tcp: bool) -> list[tup
     ]
 
 
-@pytest.mark.parametrize("tcp", [False, True])
+@pytest.mark.parametrize(
+    ("tcp", "baud"), [(False, 19200), (False, None), (True, None)], ids=["rtu", "rtu-over-tcp", "tcp"]
+)
 @settings(max_examples=25, deadline=None)
 @given(seed=st.integers(0, 2**32), badness=st.sampled_from([0.1, 0.5, 1.0]))
-def test_no_wrong_value_ever_and_good_ones_again_afterwards(tcp: bool, seed: int, badness: float) -> None:
+def test_no_wrong_value_ever_and_good_ones_again_afterwards(
+    tcp: bool, baud: int | None, seed: int, badness: float
+) -> None:
     """Every register holds what only this register of this unit can hold."""
     chance = Random(seed)
     units, tables = [], {}
@@ -64,7 +68,7 @@ def test_no_wrong_value_ever_and_good_ones_again_afterwards(tcp: bool, seed: int
     right = {f"u{n}.r{a}": value for n in tables for a, value in tables[n][Table.HOLDING].items()}
     right |= {f"u{n}.c{k}": value for n in tables for k, value in tables[n][Table.COIL].items()}
 
-    world = Virtual(Bus("bus", tcp, units, None if tcp else 19200), Slave(tables, tcp))
+    world = Virtual(Bus("bus", tcp, units, baud), Slave(tables, tcp))
     world.wire = lambda request, answer: mangle(chance, answer, badness, tcp)
     world.run(20)
     for reading in world.readings():

@@ -59,6 +59,7 @@ PICTURES: Final[Mapping[str, Picture]] = {
     "": Picture("reader"),
 }
 """By profile; a card reader has none."""
+NEVER: Final = "never"
 PLAIN: Final = Picture("box")
 
 
@@ -92,7 +93,7 @@ def gauge(board: Board, words: Words, name: str) -> Gauge:
         point.unit if number is not None else "",
         ARROWS[board.trend(name)],
         board.trend(name),
-        quality or "never",
+        quality or NEVER,
         words.text(f"reason.{reading.reason}") if reading and quality is not Quality.GOOD else "",
         reading.at.wall if reading else None,
         bar,
@@ -105,6 +106,7 @@ def device(board: Board, words: Words, id: str) -> Device:  # noqa: A002 - it is
     change, place = board.devices[id], board.places[id]
     picture = PICTURES.get(place.profile, PLAIN)
     gauges = [gauge(board, words, name) for name in board.points if name.startswith(f"{id}.")]
+    gauges.sort(key=lambda each: (each.bar is None, each.quality == NEVER))
     values = {each.name: _value(board, each.point) for each in gauges}
     up = change.up if change else None
     severity = _worst(board.alarms.values(), id)
@@ -157,7 +159,10 @@ def _lift(values: Mapping[str, Value | None]) -> str:
 
 
 def _pump(values: Mapping[str, Value | None]) -> str:
-    return "fault" if values.get("alarm") else "runs" if values.get("running") else "stopped"
+    running = values.get("running")
+    return (
+        "fault" if values.get("alarm") else "works" if running is None else "runs" if running else "stopped"
+    )
 
 
 STATES: Final[Mapping[str, Callable[[Mapping[str, Value | None]], str]]] = {"lift": _lift, "pump": _pump}

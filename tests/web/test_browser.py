@@ -1,0 +1,208 @@
+"""The page in Chromium: live, by hand and without scripts, in both languages and on a phone."""
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import urljoin
+
+import pytest
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+from sitewarden.gateway.api.server import ApiServer
+from sitewarden.gateway.tokens import Role
+from sitewarden.rules.model import AlarmState, Reading
+from tests.api.small_house import SmallHouse
+
+pytestmark = pytest.mark.browser
+
+SWITCHES = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+DESKTOP, PHONE = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
+ALARM = "device_offline:lift-a"
+
+Opened = Callable[..., Page]
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Browser]:
+    path = shutil.which("chromium")
+    if path is None:
+        pytest.skip("no chromium on this machine")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=SWITCHES)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def server(house: SmallHouse) -> Iterator[ApiServer]:
+    house.up()
+    house.lose("lift-a")
+    server = ApiServer(house)
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def faults() -> list[str]:
+    """What the consoles of all pages complained of."""
+    return []
+
+
+@pytest.fixture
+def visit(chromium: Browser, house: SmallHouse, server: ApiServer, faults: list[str]) -> Iterator[Opened]:
+    """Opens a room as the engineer, and finds no fault on the console until the end."""
+    contexts = []
+
+    def opened(path: str, lang: str = "en", size: dict[str, int] = DESKTOP, scripts: bool = True) -> Page:
+        context = chromium.new_context(viewport=size, java_script_enabled=scripts)
+        contexts.append(context)
+        page = context.new_page()
+        page.on("console", lambda said: faults.append(said.text) if said.type == "error" else None)
+        page.on("pageerror", lambda error: faults.append(str(error)))
+        base = f"http://127.0.0.1:{server.port}"
+        page.goto(f"{base}/welcome?code={house.tokens.link(house.now())}")
+        page.wait_for_url(f"{base}/")
+        page.goto(f"{base}{path}?lang={lang}")
+        return page
+
+    yield opened
+    for context in contexts:
+        context.close()
+    assert faults == []
+
+
+def keep(page: Page, name: str) -> None:
+    """A picture to look at, when somebody asked for them with SITEWARDEN_SHOTS=folder."""
+    if folder := os.environ.get("SITEWARDEN_SHOTS"):
+        page.screenshot(path=Path(folder) / f"{name}.png", full_page=True)
+
+
+@pytest.mark.parametrize("lang", ["zh", "en"])
+@pytest.mark.parametrize("size", [DESKTOP, PHONE], ids=["desktop", "phone"])
+def test_no_room_scrolls_sideways_or_complains(visit: Opened, lang: str, size: dict[str, int]) -> None:
+    page = visit("/", lang, size)
+    for path in ("/", "/lanes", "/alarms", "/more", "/devices/pump-1", "/devices/lift-a"):
+        page.goto(urljoin(page.url, f"{path}?lang={lang}"))
+        expect(page.locator("#strip")).to_be_visible()
+        assert page.evaluate("document.documentElement.scrollWidth") <= size["width"], path
+        keep(page, f"{path.strip('/').replace('/', '-') or 'site'}-{lang}-{size['width']}")
+
+
+def test_a_swipe_appears_by_itself(visit: Opened, house: SmallHouse) -> None:
+    page = visit("/")
+    expect(page.locator("#lane-entrance .why")).to_have_text("No card read yet")
+    house.later(3)
+    house.swipe("00DEADBEEF")
+    expect(page.locator("#lane-entrance .verdict .word")).to_contain_text("Denied", timeout=3000)
+    expect(page.locator("#lane-entrance .verdict > .why")).to_have_text("Unknown card")
+
+
+def test_an_arm_moves_with_its_switches(visit: Opened, house: SmallHouse) -> None:
+    page = visit("/")
+    for opened, closed, drawn in ((False, True, "down"), (False, False, "moving"), (True, False, "up")):
+        house.later(3)
+        house.step(Reading("io-gate.in1", opened, house.now()))
+        house.step(Reading("io-gate.in2", closed, house.now()))
+        expect(page.locator(f"#lane-entrance svg.arm-{drawn}")).to_be_visible(timeout=3000)
+
+
+@pytest.mark.parametrize("scripts", [True, False], ids=["scripts", "plain"])
+def test_an_alarm_is_acknowledged(visit: Opened, house: SmallHouse, scripts: bool) -> None:
+    page = visit("/alarms", scripts=scripts)
+    page.locator(f'[id="ack-{ALARM}"]').click()
+    if not scripts:
+        page.wait_for_url("**/alarms")
+    for _ in range(100):
+        if house.board.alarms[ALARM].state is AlarmState.ACKNOWLEDGED:
+            break
+        house.later(0.5)
+        page.wait_for_timeout(20)
+    assert house.board.alarms[ALARM].by == "owner"
+
+
+def test_a_barrier_is_opened_in_two_taps(visit: Opened, house: SmallHouse) -> None:
+    page = visit("/", size=PHONE)
+    lane = page.locator(".lane-box").first
+    lane.get_by_text("Open by hand").click()
+    lane.get_by_role("button", name="Delivery").click()
+    house.later(3)
+    expect(page.locator("#lane-entrance .verdict > .why")).to_contain_text("Opened by hand: Delivery")
+
+
+def test_a_refusal_is_told(visit: Opened, faults: list[str]) -> None:
+    page = visit("/")
+    lane = page.locator(".lane-box").first
+    lane.get_by_text("Open by hand").click()
+    page.evaluate("document.querySelector('.lane-box [name=lane]').value = 'nowhere'")
+    lane.get_by_role("button", name="Visitor").click()
+    expect(page.locator("#toast")).to_contain_text("nowhere")
+    assert [fault for fault in faults if "404" not in fault] == []
+    faults.clear()
+
+
+def test_a_lost_connection_is_seen_within_five_seconds(
+    visit: Opened, server: ApiServer, faults: list[str]
+) -> None:
+    page = visit("/")
+    expect(page.locator("#lost")).to_be_hidden()
+    page.wait_for_timeout(500)
+    server.stop()
+    expect(page.locator("#lost")).to_be_visible(timeout=5000)
+    assert "lost" in (page.locator("body").get_attribute("class") or "")
+    page.context.close()
+    faults.clear()
+
+
+def test_fire_stands_in_the_strip_and_is_reset_there(visit: Opened, house: SmallHouse) -> None:
+    page = visit("/alarms")
+    for ohm, words in ((700.0, "FIRE"), (2200.0, "Fire over")):
+        house.step(Reading("io-fire.line1", ohm, house.later(3)))
+        house.tick(1)
+        expect(page.locator("#strip")).to_contain_text(words, timeout=3000)
+    expect(page.locator("#strip")).to_contain_text("Not open: East gate in, East gate out")
+    page.get_by_text("Reset…").click()
+    page.get_by_role("button", name="Reset now").click()
+    house.later(3)
+    expect(page.locator("#strip")).to_contain_text("No fire", timeout=3000)
+
+
+def test_trends_are_drawn(visit: Opened, house: SmallHouse) -> None:
+    house.trend.add([Reading("tank.level", 1.5, house.now()), Reading("tank.level", 1.6, house.now())])
+    house.trend.flush()
+    house.later(60)
+    page = visit("/devices/tank")
+    expect(page.locator(".chart canvas")).to_be_visible()
+    page.get_by_role("button", name="1 day").click()
+    expect(page.get_by_role("button", name="1 day")).to_have_attribute("aria-pressed", "true")
+
+
+def test_the_language_changes_with_one_tap(visit: Opened) -> None:
+    page = visit("/")
+    page.get_by_role("button", name="中文").click()
+    expect(page.get_by_role("heading", name="设备", exact=True)).to_be_visible()
+
+
+def test_a_stranger_pastes_a_token(chromium: Browser, house: SmallHouse, server: ApiServer) -> None:
+    with _stranger(chromium) as page:
+        page.goto(f"http://127.0.0.1:{server.port}/")
+        page.get_by_label("访问令牌").fill(house.tokens.add("booth", Role.GUARD, house.now()))
+        page.get_by_role("button", name="登录").click()
+        expect(page.locator("#strip")).to_be_visible()
+
+
+@contextmanager
+def _stranger(chromium: Browser) -> Iterator[Page]:
+    context = chromium.new_context()
+    yield context.new_page()
+    context.close()

@@ -156,7 +156,8 @@ def _resolve(root: Schema, here: Schema) -> Schema:
             case {"$ref": str(ref)}:
                 here = _part(_part(root, "$defs"), ref.rpartition("/")[2])
             case {"anyOf": [first, *_]}:
-                here = cast(Schema, first)
+                about = {"description": here["description"]} if "description" in here else {}
+                here = {**cast(Schema, first), **about}
             case _:
                 return here
 

@@ -9,6 +9,7 @@ from sitewarden.config.types import (
     NO_SECRET,
     Duration,
     Endpoint,
+    FilePath,
     Name,
     Pause,
     Secret,
@@ -39,7 +40,7 @@ class HttpShape(Shape):
 class LinkShape(Shape):
     """A wire: one of `serial`, `tcp` (we connect) and `listen` (the device connects)."""
 
-    serial: str | None = None
+    serial: FilePath | None = Field(default=None, description="the path of a serial port")
     tcp: Endpoint | None = None
     listen: Endpoint | None = None
     baud: int = Field(default=9600, ge=300, le=4_000_000)
@@ -159,7 +160,7 @@ class SiteFile(Shape):
     """The whole file."""
 
     site: SiteShape = Field(description="the site's id and time zone")
-    data: str = "data"
+    data: FilePath = Field(default="data", description="the path of a folder")
     commit_limit: Pause = 0.150
     offline_after: Duration = 10.0
     http: HttpShape = HttpShape()

@@ -66,6 +66,8 @@ Name = Annotated[
     str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,62}$", description="a name of letters, digits, - and _")
 ]
 
+FilePath = Annotated[str, Field(pattern=r"^[^\x00]+$")]
+
 
 class Hidden(Shape):
     """A secret: written down, in the environment or in a file of its own."""

@@ -138,9 +138,8 @@ def _unit(document: Document, file: SiteFile, name: str, profiles: Mapping[str, 
 
 def _heartbeat(file: SiteFile, name: str) -> float:
     """Often enough that no stale rule takes a value that does not change for silence."""
-    return min(
-        [HEARTBEAT, *(rule.after / 2 for point, rule in file.stale.items() if point.startswith(f"{name}."))]
-    )
+    halves = [rule.after / 2 for point, rule in file.stale.items() if point.startswith(f"{name}.")]
+    return min([HEARTBEAT, *halves])
 
 
 def _link(
@@ -173,8 +172,6 @@ def _port(document: Document, loc: Loc, link: LinkShape, folder: Path) -> Port |
     if link.serial is not None:
         if link.framing is Framing.TCP:
             document.wrong((*loc, "framing"), "'rtu' on a serial line")
-        if not link.serial:
-            document.wrong((*loc, "serial"), "the path of a serial port")
         return SerialPort(str(folder / link.serial), link.baud, link.parity, link.stop_bits, link.rs485)
     for key in sorted({"baud", "parity", "stop_bits", "rs485"} & link.model_fields_set):
         document.wrong((*loc, key), "this key only on a serial line", at_key=True)

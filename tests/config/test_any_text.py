@@ -66,7 +66,7 @@ VALUES = st.recursive(
             ["null", "true", "-1", "0", "1.5", ".nan", ".inf", "10s", "in", "io-1", "pump-1.pressure"]
         ),
         st.sampled_from(
-            ["''", "reader-1", "[1, 2]", "{env: A}", "2024-01-01", "0x1F", "9" * 400, "'\\ud800'"]
+            ["''", "reader-1", "[1, 2]", "{env: A}", "2024-01-01", "0x1F", "9" * 400, "'\\ud800'", '"a\\0"']
         ),
     ),
     lambda inner: st.one_of(

@@ -23,6 +23,14 @@ def test_is_found_where_it_stands(tmp_path: Path, wrote: str, says: str) -> None
     assert f"{file}:{line}:{col}: {says}" in list(map(str, caught.value.errors))
 
 
+def test_two_names_of_one_serial_port(tmp_path: Path) -> None:
+    """As when /dev/serial/by-id/… and /dev/ttyUSB0 are both used."""
+    (tmp_path / "by-id").symlink_to("ttyS0")
+    links = "{line-1: {serial: ttyS0}, line-2: {serial: by-id}, bus-1: {serial: c}, lift-1: {tcp: d}}"
+    (error,) = wrong(tmp_path, links=links)
+    assert (error.path, error.expected) == ("links.line-2.serial", "a port of its own: line-1 has this one")
+
+
 SYNTAX = {
     "a: [1, 2": (1, 9),
     "a: 1\n b: 2\n": (2, 3),

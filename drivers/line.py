@@ -57,14 +57,16 @@ def tell(driver: Driver, call: Call, at: Stamp, told: Told = None) -> Iterable[O
 
 
 class Line:
-    def __init__(self, link: str, build: Callable[[], Driver]) -> None:
+    def __init__(self, link: str, build: Callable[[], Driver], before: "Line | None" = None) -> None:
+        """`before`: the line that this one replaces, after its link was reconfigured."""
         self.link, self._build = link, build
         self._driver = build()
         self.devices = self._driver.devices
         self._up = False
         self._rebuild_at: float | None = None
         self._failed_at, self._pause = -inf, REBUILD_FIRST
-        self._last: dict[tuple[str, str], Command] = {}  # by device and output
+        self._last: dict[tuple[str, str], Command] = dict(before._last) if before else {}  # by output
+        self._retell = before is not None
         self._tap: Tap | None = None
         self.wake_at = self._driver.wake_at  # kept, since it is asked for at every turn of every line
 
@@ -89,6 +91,9 @@ class Line:
                 if self._tap:
                     self._tap.said(output)
                 yield output
+            if call is Call.CONNECTED and self._retell:
+                self._retell = False
+                yield from self._told_again(at)
         except Exception as error:  # noqa: BLE001 - whatever a driver raises stays its own affair
             yield from self._set_aside(error, at)
 
@@ -119,13 +124,13 @@ class Line:
             yield from self._afresh(at)
 
     def _afresh(self, at: Stamp) -> Iterator[Output | Failed]:
-        """A new driver in the old one's place. What was held stays held, and a pulse that was under way
-        is ended: no output is left as the old driver's memory alone knew it."""
-        self._driver, self._rebuild_at = self._build(), None
-        self.wake_at = self._driver.wake_at
-        if not self._up:
-            return
-        yield from self.tell(Call.CONNECTED, at)
-        for command in list(self._last.values()):
+        self._driver, self._rebuild_at, self._retell = self._build(), None, True
+        if self._up:
+            yield from self.tell(Call.CONNECTED, at)
+
+    def _told_again(self, at: Stamp) -> Iterator[Output | Failed]:
+        """Tells a new driver what stood with the old one: what was held stays held, and a pulse that
+        was under way is ended. No output is left as the old driver's memory alone knew it."""
+        for command in [last for last in self._last.values() if last.device in self.devices]:
             do = Do.SET if command.do is Do.SET else Do.CLEAR
             yield from self.tell(Call.COMMAND, at, replace(command, do=do))

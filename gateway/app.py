@@ -67,7 +67,7 @@ class App:
         self._core, self._broken = core, broken
         self._tapes: dict[str, RecordingFile] = {}
         self._loop: asyncio.AbstractEventLoop
-        self._stopping = asyncio.Event()
+        self._stopping, self._reloading = asyncio.Event(), asyncio.Lock()
 
     # -- its life --------------------------------------------------------------------------------
 
@@ -217,6 +217,10 @@ class App:
 
     async def _reload(self) -> Reloaded:
         """Checks the configuration file first; a wrong one changes nothing. What is equal goes on."""
+        async with self._reloading:
+            return await self._reloaded()
+
+    async def _reloaded(self) -> Reloaded:
         try:
             site = await self._loop.run_in_executor(None, load, self.site.source)
         except ConfigErrors as wrong:
@@ -233,16 +237,16 @@ class App:
         return Reloaded(changed=tuple(changed))
 
     async def _adopt(self, site: Site) -> list[str]:
-        changed = ["rules"] if site.plan != self.site.plan else []
-        permits = await self._loop.run_in_executor(None, self.cards.all)
-        core = self.host.engine.core
-        if changed:
-            core = Core(site.plan, permits, core.save())
-        changed += await self.host.adopt(core, site.links, site.commit_limit)
+        other_rules = site.plan != self.site.plan
+
+        def remake(core: Core) -> Core:
+            return Core(site.plan, core.permits, core.save()) if other_rules else core
+
+        changed = ["rules"] if other_rules else []
+        changed += await self.host.adopt(remake, site.links, site.commit_limit)
         changed += await self._loop.run_in_executor(None, self.outlets.adopt, site)
-        if site != self.site:
-            self.board = self.board.carried(site)
-            self.site = site
+        self.board = self.board.carried(site)
+        self.site = site
         return changed
 
 

@@ -71,12 +71,19 @@ class Host:
             if timer:
                 timer.cancel()
 
-    async def adopt(self, core: Core, plans: Iterable[LinkPlan], limit: float) -> list[str]:
-        """Goes on with other plans; returns the links that changed. Equal ones do not notice."""
+    async def adopt(
+        self, remake: Callable[[Core], Core], plans: Iterable[LinkPlan], limit: float
+    ) -> list[str]:
+        """Goes on with other plans; returns the links that changed. Equal ones do not notice.
+
+        `remake` makes the new core from the old one. The swap itself takes no time in which an event
+        could come in between.
+        """
         new = {plan.name: plan for plan in plans}
         kept = {name for name, plan in new.items() if self.plans.get(name) == plan}
         await self._close(self.links.keys() - kept)
-        self.engine.adopt(core, {name: partial(build, plan) for name, plan in new.items()}, kept, limit)
+        builds = {name: partial(build, plan) for name, plan in new.items()}
+        self.engine.adopt(remake(self.engine.core), builds, kept, limit)
         changed = sorted((self.plans.keys() | new.keys()) - kept)
         self.plans = new
         self.links = {name: self.links[name] if name in kept else Link(new[name], self) for name in new}

@@ -84,7 +84,7 @@ class Core:
             "watch": self._stale.due,
         }
         leftovers = Leftovers(state, self._book, self._fire, plan, self._watched)
-        self._settling = (leftovers, self._clock, self._stale, self._fire)
+        self._settling = (leftovers, self._clock, self._stale, self._fire, self._barriers)
         self._settled = all(room.settled for room in self._settling)
 
     def step(self, event: Event) -> Sequence[Effect]:
@@ -100,6 +100,11 @@ class Core:
     def wake_at(self) -> float | None:
         """`Stamp.mono` at which a Tick is needed."""
         return self._state.wake_at if self._settled else AT_ONCE
+
+    @property
+    def permits(self) -> tuple[Permit, ...]:
+        """As they are now."""
+        return tuple(self._permits.values())
 
     def save(self) -> dict[str, object]:
         """Every cell, by key."""

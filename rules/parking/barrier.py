@@ -19,6 +19,20 @@ class Barriers:
         self._state, self._book = state, book
         self._lanes = {lane.id: lane for lane in lanes}
 
+    # -- after a start ---------------------------------------------------------------------------
+
+    @property
+    def settled(self) -> bool:
+        return all(self._state.get(_key(lane), Arm) for lane in self._lanes.values())
+
+    def settle(self, at: Stamp) -> None:
+        """A crash may have cut a pulse short and left its output on: then the arm would not come down.
+        Arms that fire holds have a cell by now and are left alone."""
+        for lane in self._lanes.values():
+            if not self._state.get(_key(lane), Arm):
+                self._state.put(_key(lane), Arm())
+                self._do(lane, Do.CLEAR, lane.barrier.open, ahead=False)
+
     # -- what is asked ---------------------------------------------------------------------------
 
     def open(self, lane: Lane, at: Stamp, until: float) -> None:

@@ -154,8 +154,9 @@ def test_a_driver_that_raises_takes_down_its_own_devices_and_is_built_anew() -> 
 
 
 def test_what_a_failed_driver_held_is_held_again_by_the_next_one() -> None:
-    relay = Relay(broken=[True])
+    relay = Relay()
     house = engine(relay=relay)
+    relay.broken[:] = [True]
     todo = house.event(FireSignal("panel", FireKind.FIRE, at(1)))
     assert sent(todo) == []
     assert any(isinstance(part, Failed) for part in todo)
@@ -169,6 +170,14 @@ def test_a_pulse_that_a_failed_driver_had_begun_is_ended_by_the_next_one() -> No
     assert sent(house.committed(ticket, at(1.01))) == [b"pulse out1"]
     house.received("bus", b"!", at(1.2))
     assert sent(house.woken(at(1.2 + REBUILD_FIRST))) == [b"clear out1"]
+
+
+def test_a_link_that_is_reconfigured_takes_over_what_its_outputs_were_told() -> None:
+    house = engine()
+    house.event(FireSignal("panel", FireKind.FIRE, at(1)))
+    house.lost("bus", at(2))
+    house.adopt(house.core, {"gate": OneByteReader, "bus": Relay}, kept={"gate"}, limit=0.15)
+    assert sent(house.connected("bus", at(3)))[0] == b"set out1"
 
 
 def test_equal_links_do_not_notice_another_configuration() -> None:

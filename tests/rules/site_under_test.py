@@ -106,7 +106,8 @@ class Site:
         self.plan, self.cards = plan, tuple(cards)
         self.core = Core(plan, self.cards, cells or {})
         self.now = 0.0
-        self.seen: list[Effect] = []
+        begun = () if cells is not None else self.core.step(Tick(at(0.0)))
+        self.seen: list[Effect] = [effect for effect in begun if isinstance(effect, Keep)]
 
     def step(self, event: Event) -> list[Effect]:
         effects = list(self.core.step(event))

@@ -41,7 +41,11 @@ def is_full(error: sqlite3.Error) -> bool:
 def connect(path: Path, sync: Sync) -> sqlite3.Connection:
     """For one thread at a time. Without explicit `transaction`, each statement is one."""
     db = sqlite3.connect(path, timeout=BUSY, isolation_level=None, check_same_thread=False)
-    db.execute("PRAGMA journal_mode = WAL")
+    try:
+        db.execute("PRAGMA journal_mode = WAL")
+    except sqlite3.DatabaseError:
+        db.close()
+        raise
     db.execute(f"PRAGMA synchronous = {sync}")
     db.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT}")
     return db
@@ -64,27 +68,50 @@ def transaction(db: sqlite3.Connection) -> Iterator[None]:
         raise
 
 
-def open_sound(path: Path, sync: Sync, schema: str) -> tuple[sqlite3.Connection, Path | None]:
+class Broken(Exception):
+    """The file does not hold together."""
+
+
+def open_sound(
+    path: Path, sync: Sync, schema: str, check: bool = False
+) -> tuple[sqlite3.Connection, Path | None]:
     """Opens or creates the file. If it is broken it is renamed and a fresh one takes its place: the
-    second value is the new name of the broken one."""
+    second value is the new name of the broken one. `check` reads all of it first."""
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
-        return _opened(path, sync, schema), None
+        return _opened(path, sync, schema, check), None
+    except Broken:
+        aside = set_aside(path)
     except sqlite3.DatabaseError as error:
         if not is_broken(error):
             raise
-    aside = set_aside(path)
+        aside = set_aside(path)
     return _opened(path, sync, schema), aside
 
 
-def _opened(path: Path, sync: Sync, schema: str) -> sqlite3.Connection:
+def _opened(path: Path, sync: Sync, schema: str, check: bool = False) -> sqlite3.Connection:
     db = connect(path, sync)
     try:
         db.executescript(schema)
+        if check and (found := db.execute("PRAGMA quick_check(1)").fetchone()[0]) != "ok":
+            raise Broken(found)
     except BaseException:
         db.close()
         raise
     return db
+
+
+def salvage(broken: Path, db: sqlite3.Connection) -> None:
+    """Copies what can be read of each table, up to the place where it is broken, into the fresh file."""
+    tables = db.execute("SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite%'")
+    for (table,) in tables.fetchall():
+        with closing(sqlite3.connect(broken, isolation_level=None)) as old, transaction(db):
+            try:
+                for row in old.execute(f"SELECT * FROM {table}"):  # noqa: S608 - our own schema's names
+                    marks = ", ".join("?" * len(row))
+                    db.execute(f"INSERT OR IGNORE INTO {table} VALUES ({marks})", row)  # noqa: S608
+            except sqlite3.Error:
+                continue  # what comes after is not readable; the caller says that the file was broken
 
 
 def set_aside(path: Path) -> Path:

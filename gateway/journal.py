@@ -18,7 +18,7 @@ from queue import Empty, SimpleQueue
 from threading import Thread
 from typing import TypeVar
 
-from sitewarden.gateway import records
+from sitewarden.gateway import cards, records
 from sitewarden.gateway.database import (
     MIB,
     Ballast,
@@ -26,6 +26,7 @@ from sitewarden.gateway.database import (
     connect_reading,
     is_full,
     open_sound,
+    salvage,
     transaction,
 )
 from sitewarden.gateway.records import (
@@ -51,10 +52,14 @@ CHECKPOINT = 64  # commits between two checkpoints
 RETRY = 1.0  # s between attempts while there is nothing new
 
 SCHEMA = (
-    "CREATE TABLE IF NOT EXISTS cells (key TEXT PRIMARY KEY, cell TEXT NOT NULL) STRICT, WITHOUT ROWID;"
-    "CREATE TABLE IF NOT EXISTS newest"
-    " (one INTEGER PRIMARY KEY CHECK (one = 1), wall INTEGER NOT NULL, mono REAL NOT NULL) STRICT;"
-) + records.SCHEMA
+    (
+        "CREATE TABLE IF NOT EXISTS cells (key TEXT PRIMARY KEY, cell TEXT NOT NULL) STRICT, WITHOUT ROWID;"
+        "CREATE TABLE IF NOT EXISTS newest"
+        " (one INTEGER PRIMARY KEY CHECK (one = 1), wall INTEGER NOT NULL, mono REAL NOT NULL) STRICT;"
+    )
+    + records.SCHEMA
+    + cards.SCHEMA
+)
 
 _PUT_CELL = "INSERT INTO cells VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET cell = excluded.cell"
 _DROP_CELL = "DELETE FROM cells WHERE key = ?"
@@ -77,11 +82,14 @@ class _Job:
 
 
 class Journal:
-    """`set_aside`: the name a broken journal was given when this fresh one took its place."""
+    """`set_aside`: the name a broken journal was given when this fresh one took its place, with all
+    of the permits, cells and records that could still be read."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._db, self.set_aside = open_sound(path, Sync.FULL, SCHEMA)
+        self._db, self.set_aside = open_sound(path, Sync.FULL, SCHEMA, check=True)
+        if self.set_aside:
+            salvage(self.set_aside, self._db)
         self._ballast = Ballast(path.with_name("journal.ballast"), 4 * MIB)
         self._ballast.take()
         self._db.execute("PRAGMA wal_autocheckpoint = 0")

@@ -5,11 +5,14 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from sitewarden.gateway.cards import Cards
 from sitewarden.gateway.journal import Journal
 from sitewarden.rules.cells import Grant, LaneCell
 from sitewarden.rules.model import (
@@ -24,6 +27,7 @@ from sitewarden.rules.model import (
     Keep,
     Operator,
     Passage,
+    Permit,
     PermitKind,
     Record,
     Severity,
@@ -147,6 +151,56 @@ def test_a_broken_file_is_set_aside(tmp_path: Path) -> None:
     assert journal.set_aside == tmp_path / "journal.db.broken-1"
     assert commit(journal, PASSAGE) is None
     journal.close()
+
+
+def test_a_broken_page_costs_its_records_and_not_the_cards(tmp_path: Path) -> None:
+    path = tmp_path / "journal.db"
+    journal = Journal(path)
+    permit = Permit("0001", PermitKind.MONTHLY, date(2026, 6, 1), date(2026, 6, 30))
+    Cards(path).put(permit, "desk")
+    commit(
+        journal,
+        Keep("lane/in-1", LaneCell()),
+        *[Passage("in-1", "", Direction.IN, at(n)) for n in range(999)],
+    )
+    journal.close()
+    data = path.read_bytes()
+    page = data.rindex(b"in-1") // 4096 * 4096  # of the newest passages
+    path.write_bytes(data[:page] + b"\xff" * 4096 + data[page + 4096 :])
+    journal = Journal(path)
+    assert journal.set_aside == tmp_path / "journal.db.broken-1"
+    assert journal.cells() == ({"lane/in-1": LaneCell()}, ())
+    assert Cards(path).all() == [permit]
+    assert Cards(path).revision() == 1
+    assert 0 < len(journal.passages(9999)) < 999
+    journal.close()
+
+
+@settings(max_examples=30, deadline=None)
+@given(places=st.lists(st.floats(0, 1, exclude_max=True), min_size=1, max_size=20), value=st.integers(0, 255))
+def test_no_corruption_keeps_it_from_starting(
+    tmp_path_factory: pytest.TempPathFactory, sound: bytes, places: list[float], value: int
+) -> None:
+    path = tmp_path_factory.mktemp("broken") / "journal.db"
+    data = bytearray(sound)
+    for place in places:
+        data[int(place * len(data))] = value
+    path.write_bytes(data)
+    journal = Journal(path)
+    journal.cells()
+    assert commit(journal, OPERATOR) is None
+    assert journal.operator_actions(1) == [OPERATOR]
+    journal.close()
+
+
+@pytest.fixture(scope="module")
+def sound(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    """A journal with some of everything."""
+    path = tmp_path_factory.mktemp("sound") / "journal.db"
+    journal = Journal(path)
+    commit(journal, Keep("lane/in-1", LaneCell()), *[DECISION, PASSAGE, CHANGE, FIRE] * 50)
+    journal.close()
+    return path.read_bytes()
 
 
 def test_closing_commits_what_was_submitted(tmp_path: Path) -> None:

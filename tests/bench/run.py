@@ -15,6 +15,7 @@ from rich.table import Table
 HERE = Path(__file__).parent
 ROOT = HERE.parent.parent
 OUT = ROOT / "build" / "bench.json"
+WIDE = 160  # columns, where no terminal says how many there are
 
 
 def groups() -> list[str]:
@@ -27,7 +28,7 @@ def main(wanted: list[str]) -> int:
         print(f"unknown group {', '.join(sorted(unknown))}; there are {', '.join(groups())}", file=sys.stderr)
         return 2
     sys.path.insert(0, str(ROOT))  # tests.bench.… however this was started
-    console, figures = Console(), []
+    console, figures = Console(width=None if sys.stdout.isatty() else WIDE), []
     table = Table("measured", "value", "unit", "baseline", "ratio", "target", "holds", "note")
     spinner = Progress(
         SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn(), console=console

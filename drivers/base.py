@@ -4,8 +4,9 @@ A driver never opens a port, sleeps, logs or reads a clock. Whoever hosts it (th
 virtual world, a replay) calls it with stamps and carries its bytes.
 """
 
-from collections.abc import Iterable, Iterator
-from typing import Protocol
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import Field
+from typing import Any, ClassVar, Protocol
 
 from sitewarden.rules.model import Command, Event, Reason, Stamp
 
@@ -20,12 +21,23 @@ class LinkError(Exception):
     """The wire failed: no such port, refused, hung up."""
 
 
+class Counters(Protocol):
+    """A dataclass of ints that only grow, since its driver was built."""
+
+    __dataclass_fields__: ClassVar[dict[str, Field[Any]]]
+
+
 class Driver(Protocol):
     """What stands at the end of one link: one device, or a bus with all the devices on it."""
 
     @property
     def devices(self) -> tuple[str, ...]:
         """The names of the devices that go away when this driver does."""
+        ...
+
+    @property
+    def counters(self) -> Mapping[str, Counters]:
+        """By device."""
         ...
 
     @property

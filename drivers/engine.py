@@ -13,7 +13,7 @@ from collections import deque
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from sitewarden.drivers.base import Driver, Output
+from sitewarden.drivers.base import Counters, Driver, Output
 from sitewarden.drivers.line import Call, Failed, Line, Tap, Told
 from sitewarden.rules.ahead import LIMIT, Ticket, WriteAhead
 from sitewarden.rules.core import Core
@@ -76,6 +76,11 @@ class Engine:
             link: self._lines[link] if link in kept else Line(link, build) for link, build in links.items()
         }
         self._link_of = {device: link for link, line in self._lines.items() for device in line.devices}
+
+    @property
+    def counters(self) -> Mapping[str, Counters]:
+        """By device, what its driver has counted."""
+        return {device: counts for line in self._lines.values() for device, counts in line.counters.items()}
 
     # -- what the host says ----------------------------------------------------------------------
 

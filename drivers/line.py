@@ -1,12 +1,12 @@
 """One link's driver, supervised: a driver that raises takes down its own devices and nothing else."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from math import inf
 from typing import Protocol
 
-from sitewarden.drivers.base import Driver, Output
+from sitewarden.drivers.base import Counters, Driver, Output
 from sitewarden.rules.model import Command, Do, LinkChanged, Reason, Stamp, Trouble
 
 REBUILD_FIRST, REBUILD_MOST = 1.0, 60.0  # s until a driver that raised is built anew, doubling
@@ -69,6 +69,10 @@ class Line:
         self._retell = before is not None
         self._tap: Tap | None = None
         self.wake_at = self._driver.wake_at  # kept, since it is asked for at every turn of every line
+
+    @property
+    def counters(self) -> Mapping[str, Counters]:
+        return self._driver.counters
 
     def tell(self, call: Call, at: Stamp, told: Told = None) -> Iterator[Output | Failed]:
         """Calls the driver, unless it is set aside; then only the connection is remembered."""

@@ -1,7 +1,7 @@
 """The gateway in numbers, for Prometheus."""
 
 from collections.abc import Iterator
-from dataclasses import fields
+from dataclasses import asdict, fields
 
 from sitewarden.gateway.api.house import Sample
 from sitewarden.gateway.host import Host, HostCounters
@@ -24,6 +24,17 @@ LINK = {
     "bytes_out": "Bytes sent.",
     "dropped_out": "Bytes that a stopped wire did not take.",
 }
+DEVICE = {
+    "requests": "Requests sent to the device.",
+    "answers": "Requests that it answered as asked.",
+    "timeouts": "Requests to which nothing came, or not all of it.",
+    "exceptions": "Answers that refuse.",
+    "garbled": "Frames that cannot be what they should be.",
+    "discarded": "Frames or pieces that came when nobody had asked.",
+    "skipped": "Polls that were due but could not be fitted in.",
+    "frames": "Good frames.",
+    "noise": "Bytes outside of any frame.",
+}
 
 
 def samples(host: Host, hub: Hub, outlets: Outlets) -> Iterator[Sample]:
@@ -35,6 +46,9 @@ def samples(host: Host, hub: Hub, outlets: Outlets) -> Iterator[Sample]:
         for field in fields(LinkCounters):
             value = getattr(link.counters, field.name)
             yield Sample(f"sitewarden_link_{field.name}_total", LINK[field.name], value, {"link": name}, True)
+    for device, counters in host.engine.counters.items():
+        for name, value in asdict(counters).items():
+            yield Sample(f"sitewarden_device_{name}_total", DEVICE[name], value, {"device": device}, True)
     for queue in hub.subscriptions:
         label = {"queue": queue.name}
         yield Sample("sitewarden_queue_depth", "Effects that wait for their listener.", queue.depth, label)

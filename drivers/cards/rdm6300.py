@@ -6,7 +6,7 @@ module - UART".
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import reduce
 from operator import xor
@@ -33,8 +33,12 @@ class Rdm6300:
 
     def __init__(self, name: str) -> None:
         self.devices = (name,)
-        self.counters = Counters()
+        self._counters = Counters()
         self._begun = b""  # the frame that has begun, STX included
+
+    @property
+    def counters(self) -> Mapping[str, Counters]:
+        return {self.devices[0]: self._counters}
 
     def connected(self, at: Stamp) -> Iterator[Output]:
         self._begun = b""
@@ -44,17 +48,17 @@ class Rdm6300:
         # STX never occurs inside a frame: whatever was garbled, the next one starts afresh.
         noise, *begun = (self._begun + data).split(STX)
         self._begun = b""
-        self.counters.noise += len(noise)
+        self._counters.noise += len(noise)
         for number, piece in enumerate(begun, start=1):
             body, ended, rest = piece.partition(ETX)
             if number == len(begun) and not ended and len(body) <= LONGEST:
                 self._begun = STX + body
             elif ended and (card := card_of(body)):
-                self.counters.frames += 1
-                self.counters.noise += len(rest)
+                self._counters.frames += 1
+                self._counters.noise += len(rest)
                 yield CardRead(self.devices[0], card, at)
             else:
-                self.counters.garbled += 1
+                self._counters.garbled += 1
 
     def woken(self, at: Stamp) -> Iterator[Output]:
         yield from ()

@@ -49,6 +49,7 @@ class OneByteReader:
 
     devices: tuple[str, ...] = ("reader",)
     wake_at: float | None = None
+    counters: dict[str, object] = field(default_factory=dict)
 
     def connected(self, at: Stamp) -> Iterator[Output]:
         yield LinkChanged("reader", True, at)

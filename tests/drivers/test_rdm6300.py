@@ -56,7 +56,7 @@ def test_reads_what_clones_send() -> None:
 def test_a_garbled_frame_is_counted_and_the_next_one_is_read(wrong: bytes) -> None:
     reader = Rdm6300("in")
     assert cards(list(reader.received(wrong + frame("01000734E0"), AT))) == ["01000734E0"]
-    assert (reader.counters.garbled, reader.counters.frames) == (1 + wrong.endswith(b"\x02"), 1)
+    assert (reader._counters.garbled, reader._counters.frames) == (1 + wrong.endswith(b"\x02"), 1)
 
 
 @given(st.lists(st.tuples(NOISE, CARDS), max_size=5), st.lists(st.integers(min_value=0), max_size=12))
@@ -67,7 +67,7 @@ def test_any_split_and_any_noise_between_frames_gives_the_same_cards(
     reader = Rdm6300("in")
     read = [card for piece in pieces(stream, cuts) for card in cards(list(reader.received(piece, AT)))]
     assert read == [card for _, card in sent]
-    assert reader.counters.garbled == 0
+    assert reader._counters.garbled == 0
 
 
 @given(CARDS, st.integers(min_value=0, max_value=13), st.integers(min_value=1, max_value=255))

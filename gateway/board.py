@@ -98,6 +98,7 @@ class Board:
         self.latest: dict[str, Reading | None] = dict.fromkeys(self.points)
         self.devices: dict[str, LinkChanged | None] = dict.fromkeys(self.places)
         self.lanes: Mapping[str, Lane] = MappingProxyType({lane.id: lane for lane in site.plan.parking.lanes})
+        self.panels = {fire.panel: fire.point.partition(".")[0] for fire in site.plan.fire}
         self.alarms: Mapping[str, Alarm] = MappingProxyType({})
         self.fire = FireNow()
         self.inside = 0

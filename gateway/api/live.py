@@ -6,7 +6,6 @@ was away for too long is told that it missed something.
 """
 
 import asyncio
-import json
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -116,7 +115,3 @@ def frame(data: str, event: str = "", id: str = "") -> str:  # noqa: A002 - the 
     """One message as the HTML standard, 9.2.5, writes it."""
     head = (f"id: {id}\n" if id else "") + (f"event: {event}\n" if event else "")
     return head + "".join(f"data: {line}\n" for line in data.splitlines() or [""]) + "\n"
-
-
-def as_json(value: object) -> str:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))

@@ -16,10 +16,8 @@ class Problem(Exception):
         self.status, self.code, self.detail = status, code, detail
 
 
-def problem(
-    status: int, code: str, detail: str, headers: Mapping[str, str] | None = None, **more: object
-) -> JSONResponse:
-    body = {"type": "about:blank", "status": status, "code": code, "detail": detail, **more}
+def problem(status: int, code: str, detail: str, headers: Mapping[str, str] | None = None) -> JSONResponse:
+    body = {"type": "about:blank", "status": status, "code": code, "detail": detail}
     return JSONResponse(body, status, headers, media_type="application/problem+json")
 
 
@@ -29,18 +27,23 @@ Page = Callable[[Request, int, str], Response]
 def install(app: FastAPI, page: Page) -> None:
     """Gives every error of the application this one shape; `page` draws it for a browser."""
 
+    def told(
+        request: Request, status: int, code: str, detail: str, headers: Mapping[str, str] | None = None
+    ) -> Response:
+        if "text/html" in request.headers.get("accept", ""):
+            return page(request, status, detail)
+        return problem(status, code, detail, headers)
+
     @app.exception_handler(Problem)
     async def _problem(request: Request, error: Problem) -> Response:
-        if "text/html" in request.headers.get("accept", ""):
-            return page(request, error.status, error.detail)
-        return problem(error.status, error.code, error.detail)
+        return told(request, error.status, error.code, error.detail)
 
     @app.exception_handler(HTTPException)
-    async def _http(_: Request, error: HTTPException) -> JSONResponse:
+    async def _http(request: Request, error: HTTPException) -> Response:
         code = {404: "not_found", 405: "method_not_allowed"}.get(error.status_code, "refused")
-        return problem(error.status_code, code, str(error.detail), error.headers)
+        return told(request, error.status_code, code, str(error.detail), error.headers)
 
     @app.exception_handler(RequestValidationError)
-    async def _invalid(_: Request, error: RequestValidationError) -> JSONResponse:
-        found = [{"at": ".".join(map(str, e["loc"])), "expected": e["msg"]} for e in error.errors()]
-        return problem(422, "invalid", "; ".join(f"{e['at']}: {e['expected']}" for e in found), errors=found)
+    async def _invalid(request: Request, error: RequestValidationError) -> Response:
+        wrong = (f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors())
+        return told(request, 422, "invalid", "; ".join(wrong))

@@ -36,7 +36,6 @@ class Gauge:
     at: datetime | None
     bar: Bar | None
     beyond: bool  # outside the normal band
-    charted: bool  # a number: there is a trend to draw
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +97,6 @@ def gauge(board: Board, words: Words, name: str) -> Gauge:
         reading.at.wall if reading else None,
         bar,
         number is not None and _beyond(point, number),
-        number is not None and not point.names,
     )
 
 
@@ -109,7 +107,8 @@ def device(board: Board, words: Words, id: str) -> Device:  # noqa: A002 - it is
     gauges.sort(key=lambda each: (each.bar is None, each.quality == NEVER))
     values = {each.name: _value(board, each.point) for each in gauges}
     up = change.up if change else None
-    severity = _worst(board.alarms.values(), id)
+    panels = [panel for panel, wired in board.panels.items() if wired == id]
+    severity = _worst(board.alarms.values(), (id, *panels))
     state = _state(picture.shape, up, values)
     return Device(
         id,
@@ -136,9 +135,9 @@ def _number(value: Value | None) -> float | None:
     return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
 
 
-def _worst(alarms: Iterable[Alarm], device: str) -> Severity | None:
+def _worst(alarms: Iterable[Alarm], subjects: Sequence[str]) -> Severity | None:
     ranked = list(Severity)
-    found = [alarm.severity for alarm in alarms if alarm.subject.partition(".")[0] == device]
+    found = [alarm.severity for alarm in alarms if alarm.subject.partition(".")[0] in subjects]
     return min(found, key=ranked.index, default=None)
 
 

@@ -18,7 +18,6 @@ from sitewarden.rules.model import (
     Direction,
     FireStage,
     PermitKind,
-    Quality,
     Reason,
     Severity,
     Verdict,
@@ -38,7 +37,6 @@ ENUMS: dict[str, type[StrEnum]] = {
     "trend": Trend,
     "role": Role,
     "reason": Reason,
-    "quality": Quality,
 }
 LITERAL = re.compile(r"""\b(?:t|text)\(\s*f?['"]([a-z_.0-9]+)['"]\s*[,)]""")
 TROUBLE = re.compile(

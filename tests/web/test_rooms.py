@@ -62,10 +62,16 @@ def test_a_person_can_acknowledge_without_scripts(house: SmallHouse, engineer: T
     assert house.board.alarms["device_offline:lift-a"].by == "the-engineer"
 
 
-def test_an_error_of_a_plain_form_is_a_page(engineer: TestClient) -> None:
-    answer = engineer.post("/do/acknowledge", data={"alarm": "gone"}, headers={"accept": "text/html"})
-    assert answer.status_code == 404
-    assert answer.text.startswith("<!doctype html>")
+def test_a_person_is_told_of_an_error_by_a_page(engineer: TestClient) -> None:
+    html = {"accept": "text/html"}
+    answers = [
+        engineer.post("/do/acknowledge", data={"alarm": "gone"}, headers=html),
+        engineer.post("/do/acknowledge", data={}, headers=html),
+        engineer.get("/devices/ghost", headers=html),
+        engineer.get("/nowhere", headers=html),
+    ]
+    assert [answer.status_code for answer in answers] == [404, 422, 404, 404]
+    assert all(answer.text.startswith("<!doctype html>") for answer in answers)
 
 
 def test_a_viewer_is_offered_nothing_that_would_be_refused(
@@ -125,3 +131,11 @@ def test_vendored_files_are_what_they_were() -> None:
 def test_a_file_that_is_not_there(engineer: TestClient) -> None:
     for name in ("nothing.js", "..%2frooms.py"):
         assert engineer.get(f"/static/{name}").status_code == 404
+
+
+def test_the_tile_of_a_fire_input_bears_its_panels_alarm(house: SmallHouse, engineer: TestClient) -> None:
+    house.up()
+    assert '<a id="tile-io-fire" class="tile"' in engineer.get("/").text
+    house.step(Reading("io-fire.line1", 700.0, house.later(1)))
+    house.tick(1)
+    assert '<a id="tile-io-fire" class="tile critical"' in engineer.get("/").text

@@ -30,7 +30,8 @@
     };
   }
 
-  function draw(figure, data) {
+  function draw(figure, data, hours) {
+    const until = now() / 1e3;
     const box = figure.querySelector('.plot');
     const axis = { stroke: colour('--quiet'), grid: { stroke: colour('--line'), width: 1 }, ticks: { show: false } };
     const range = { stroke: 'transparent', width: 0, points: { show: false } };
@@ -40,7 +41,7 @@
         [86400, '{M}/{D}', null, null, null, null, null, null, 1],
         [60, '{HH}:{mm}', null, null, null, null, null, null, 1],
       ] }, { ...axis, size: 52 }],
-      scales: { x: { time: true } },
+      scales: { x: { time: true, range: [until - hours * 3600, until] } },
       series: [{}, range, range, { stroke: colour('--ink'), width: 1.5, points: { show: data[0].length < 3 } }],
       bands: [{ series: [1, 2], fill: colour('--range') }],
       hooks: { drawClear: [band(figure)] },
@@ -52,7 +53,7 @@
     for (const figure of document.querySelectorAll('.chart')) {
       const data = await load(figure, hours);
       figure.hidden = !data || data[0].length === 0;
-      if (!figure.hidden) plots.push(draw(figure, data));
+      if (!figure.hidden) plots.push(draw(figure, data, hours));
     }
   }
 

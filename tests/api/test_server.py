@@ -90,6 +90,7 @@ def test_a_client_that_was_too_slow_is_told_so(house: SmallHouse, local: httpx.C
     assert json.loads(first["data"])["value"] == 10.0
 
 
+@pytest.mark.slow
 def test_a_silent_stream_beats(local: httpx.Client) -> None:
     begun = perf_counter()
     with local.stream("GET", "/live/alarms") as answer:

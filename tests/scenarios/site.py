@@ -60,7 +60,7 @@ LINES = Profile(
             n - 1,
             Kind.U16,
             unit="ohm",
-            scan="fast",
+            scan="line",
             normal_low=1800,
             normal_high=2600,
         )
@@ -69,8 +69,8 @@ LINES = Profile(
 )
 
 
-QUICK = {"fast": 0.2, "normal": 1.0, "slow": 10.0}
-CALM = {"fast": 1.0, "normal": 10.0, "slow": 60.0}  # for whole days in seconds
+QUICK = {"fast": 0.2, "line": 0.2, "normal": 1.0, "slow": 10.0}
+CALM = {"fast": 1.0, "line": 2.0, "normal": 10.0, "slow": 60.0}  # for whole days in seconds
 
 
 def permits() -> tuple[Permit, ...]:

@@ -93,7 +93,9 @@ def test_a_card_issued_on_the_command_line_opens_without_a_restart(
     site: LiveSite, capsys: pytest.CaptureFixture[str]
 ) -> None:
     card = "00DEADBEEF"
-    assert called("card", "add", card, "--kind", "temporary", "--to", "2099-12-31", "-c", str(site.config)) == 0
+    assert (
+        called("card", "add", card, "--kind", "temporary", "--to", "2099-12-31", "-c", str(site.config)) == 0
+    )
     time.sleep(1.0)
     site.press("swipe", "entrance", card)
     site.until(lambda: site.lane("entrance")["decision"]["verdict"] == "granted")

@@ -126,6 +126,7 @@ class Line:
         self._tap = tap
         if tap and self._rebuild_at is None:
             yield from self._afresh(at)
+            self.wake_at = self._driver.wake_at
 
     def _afresh(self, at: Stamp) -> Iterator[Output | Failed]:
         self._driver, self._rebuild_at, self._retell = self._build(), None, True

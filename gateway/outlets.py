@@ -1,4 +1,4 @@
-"""What hangs off the fan-out past the decision: history, spool and sinks, by the configuration.
+"""What hangs off the fan-out past the decision: log, history, spool and sinks, by the configuration.
 
 None of it can delay the main loop: each has a bounded subscription and a thread of its own.
 """
@@ -9,6 +9,7 @@ from sitewarden.config.sinks import InfluxPlan, MqttPlan, SinkPlan
 from sitewarden.config.site import Site
 from sitewarden.gateway.api.house import SinkState, Status
 from sitewarden.gateway.clock import Clock
+from sitewarden.gateway.eventlog import EventLog
 from sitewarden.gateway.hub import Hub, Report
 from sitewarden.gateway.sinks.base import Sink
 from sitewarden.gateway.sinks.influx import InfluxSink
@@ -27,6 +28,7 @@ class Outlets:
         self._site, self._hub, self._clock, self._report = site, hub, clock, report
         self.trend = Trend(site.data / "trend.db")
         history = hub.subscribe("trend", READINGS, {Reading})
+        self._events = EventLog(hub)
         self._history = TrendWriter(self.trend, history, report, clock)
         self.spool = Spool(site.data / "spool.db", _destinations(site.sinks))
         self.lines = Lines(site.id)
@@ -35,6 +37,7 @@ class Outlets:
         self._plans: dict[str, SinkPlan] = {}
 
     def start(self) -> None:
+        self._events.start()
         self._history.start()
         self.adopt(self._site)
 
@@ -59,6 +62,7 @@ class Outlets:
         for sink in self.sinks.values():
             sink.stop()
         self._history.stop()
+        self._events.stop()
         self.spool.close()
 
     def status(self, started: Stamp, clock_trusted: bool) -> Status:

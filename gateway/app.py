@@ -26,6 +26,7 @@ from sitewarden.gateway.hub import Hub
 from sitewarden.gateway.journal import Journal
 from sitewarden.gateway.measures import samples
 from sitewarden.gateway.outlets import Outlets
+from sitewarden.gateway.prompt import be_prompt
 from sitewarden.gateway.recording import Recording as Tape
 from sitewarden.gateway.recording import RecordingFile
 from sitewarden.gateway.tokens import Tokens
@@ -87,6 +88,7 @@ class App:
             loop.add_signal_handler(number, self.stop)
         loop.add_signal_handler(signal.SIGHUP, self.reload)
         api = ApiServer(self)
+        be_prompt()
         self.outlets.start()
         self.host.start()
         api.start()

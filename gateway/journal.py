@@ -130,6 +130,8 @@ class Journal:
                 self._held.clear()
             for job in jobs:
                 job.done(error)
+            if not error:
+                self._ballast.take()
             self._checkpoint()
         self._db.close()
 
@@ -170,7 +172,6 @@ class Journal:
             for statements in groups:
                 for sql, values in statements:
                     self._db.execute(sql, values)
-        self._ballast.take()
 
     # -- reading, from any thread ----------------------------------------------------------------
 

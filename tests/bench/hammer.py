@@ -16,9 +16,7 @@ async def client(port: int, token: str, end: float) -> int:
     answers = 0
     while loop.time() < end:
         path = PATHS[answers % len(PATHS)]
-        writer.write(
-            f"GET /api/v1/{path} HTTP/1.1\r\nHost: bench\r\nAuthorization: Bearer {token}\r\n\r\n".encode()
-        )
+        writer.write(f"GET /api/v1/{path} HTTP/1.1\r\n{head}\r\n\r\n".encode())
         answer = await reader.readuntil(b"\r\n\r\n")
         if not answer.startswith(b"HTTP/1.1 200"):
             raise SystemExit(f"the API answers {answer!r}")

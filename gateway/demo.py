@@ -5,7 +5,7 @@ open a site's. Only the demo's buttons reach behind the wires, through `press`.
 """
 
 import asyncio
-from collections.abc import Coroutine, Sequence
+from collections.abc import Coroutine, Iterator, Sequence
 from concurrent.futures import Future
 from dataclasses import replace
 from datetime import date, timedelta
@@ -16,13 +16,14 @@ from typing import TypeVar
 from sitewarden.config.site import Site
 from sitewarden.drivers.plan import LinkPlan
 from sitewarden.gateway.api.house import DemoControl
-from sitewarden.rules.model import Permit, PermitKind, Stamp
+from sitewarden.rules.model import Permit, PermitKind, Reading, Stamp
 from sitewarden.simulators.controls import Control, controls
 from sitewarden.simulators.estate import Estate
 from sitewarden.simulators.serve import Served, serve
 
 T = TypeVar("T")
 
+SAMPLE = 20.0  # s between two samples of the estate's history
 HOUSES, CARS = 9, 24  # monthly cards of the demo
 
 
@@ -58,19 +59,36 @@ class LiveEstate:
     """`start` returns the links with the ports that a gateway has to open."""
 
     def __init__(
-        self, site: Site, cards: Sequence[Permit], seed: int, cars_an_hour: float, now: Stamp
+        self,
+        site: Site,
+        cards: Sequence[Permit],
+        seed: int,
+        cars_an_hour: float,
+        now: Stamp,
+        past: float = 0.0,
     ) -> None:
-        self._estate = Estate(site.plan, site.links, cards, seed, now, cars_an_hour)
+        """`past`: s that the estate has lived already when the gateway comes; see `history`."""
+        self._begun, self._now = _before(now, past), now
+        self._estate = Estate(site.plan, site.links, cards, seed, self._begun, cars_an_hour)
         self._links = site.links
         self._loop = asyncio.new_event_loop()
         self._thread = Thread(target=self._loop.run_forever, name="estate", daemon=True)
         self._served: Served
 
+    def history(self) -> Iterator[Reading]:
+        """Lives through the past, before `start`: what a gateway would have read every `SAMPLE` s."""
+        ago = self._now.mono - self._begun.mono
+        while ago > 0.0:
+            at = _before(self._now, ago)
+            self._estate.woken(at)
+            yield from (Reading(point, value, at) for point, value in self._estate.values(at))
+            ago -= SAMPLE
+
     def start(self, ports_dir: Path) -> tuple[LinkPlan, ...]:
         """Raises OSError for a port that is taken."""
         ports_dir.mkdir(parents=True, exist_ok=True)
         self._thread.start()
-        self._served = self._ask(serve(self._estate, self._links, ports_dir)).result()
+        self._served = self._ask(serve(self._estate, self._links, ports_dir, self._now)).result()
         return tuple(replace(link, port=self._served.ports[link.name]) for link in self._links)
 
     def stop(self) -> None:
@@ -93,6 +111,10 @@ class LiveEstate:
 
     def _ask(self, coroutine: Coroutine[None, None, T]) -> Future[T]:
         return asyncio.run_coroutine_threadsafe(coroutine, self._loop)
+
+
+def _before(now: Stamp, seconds: float) -> Stamp:
+    return Stamp(now.wall - timedelta(seconds=seconds), now.mono - seconds)
 
 
 def _button(control: Control) -> DemoControl:

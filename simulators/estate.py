@@ -5,7 +5,7 @@ and inputs that the lanes name, the fire lines to the points that the fire plan 
 lifts to the units whose profile says so. The estate lives by itself; `controls.py` makes things happen.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from random import Random
@@ -121,6 +121,12 @@ class Estate:
         """A car joins the queue of a lane."""
         self.gates[lane].arrive(car, mono)
         self.traffic.sets_out(car)
+
+    def values(self, at: Stamp) -> Iterator[tuple[str, Value | None]]:
+        """Every point of every Modbus unit by its full name, as the device would show it."""
+        for device, source in self.sources.items():
+            for name, value in source.values(at).items():
+                yield f"{device}.{name}", value
 
     def _arrivals(self, mono: float) -> None:
         if arrival := self.traffic.arrival(self.hour(mono)):

@@ -28,10 +28,15 @@ LOOPBACK = "127.0.0.1"
 CHUNK = 4096
 
 
-async def serve(estate: Estate, links: Sequence[LinkPlan], ports_dir: Path) -> "Served":
-    """Starts every link. Serial links stand at `ports_dir/<link>`; a TCP link keeps its port if its host
-    is this machine, and gets a free one otherwise. Raises OSError for a port that is taken."""
-    served = Served(estate, asyncio.get_running_loop())
+async def serve(
+    estate: Estate, links: Sequence[LinkPlan], ports_dir: Path, at: Stamp | None = None
+) -> "Served":
+    """Starts every link, at the estate's start or at an instant to which it has lived by itself.
+
+    Serial links stand at `ports_dir/<link>`; a TCP link keeps its port if its host is this machine, and
+    gets a free one otherwise. Raises OSError for a port that is taken.
+    """
+    served = Served(estate, asyncio.get_running_loop(), at or estate.start)
     try:
         for link in links:
             served.add(link, ports_dir)
@@ -45,8 +50,8 @@ async def serve(estate: Estate, links: Sequence[LinkPlan], ports_dir: Path) -> "
 class Served:
     """A running estate. `ports`: what a gateway has to open, by link."""
 
-    def __init__(self, estate: Estate, loop: asyncio.AbstractEventLoop) -> None:
-        self.estate = estate
+    def __init__(self, estate: Estate, loop: asyncio.AbstractEventLoop, start: Stamp) -> None:
+        self.estate, self._start = estate, start
         self.ports: dict[str, Port] = {}
         self._loop = loop
         self._begun = loop.time()
@@ -56,8 +61,7 @@ class Served:
 
     def now(self) -> Stamp:
         passed = self._loop.time() - self._begun
-        start = self.estate.start
-        return Stamp(start.wall + timedelta(seconds=passed), start.mono + passed)
+        return Stamp(self._start.wall + timedelta(seconds=passed), self._start.mono + passed)
 
     def press(self, name: str, target: str = "") -> None:
         """Makes something happen, see `controls.py`; raises KeyError for what is not there."""
@@ -88,7 +92,7 @@ class Served:
         self.ports[link.name] = outlet.port
 
     def later(self, mono: float, act: Callable[[], None]) -> None:
-        self._loop.call_at(self._begun + mono - self.estate.start.mono, self._run, act)
+        self._loop.call_at(self._begun + mono - self._start.mono, self._run, act)
 
     def listen(self, descriptor: int, ready: Callable[[], None]) -> None:
         self._loop.add_reader(descriptor, self._run, ready)
@@ -105,7 +109,7 @@ class Served:
         soonest = min((mono for mono in due if mono is not None), default=self.estate.wake_at)
         if self._timer:
             self._timer.cancel()
-        when = self._begun + min(soonest, self.estate.wake_at) - self.estate.start.mono
+        when = self._begun + min(soonest, self.estate.wake_at) - self._start.mono
         self._timer = self._loop.call_at(when, self._run, self._wake)
 
     def _run(self, act: Callable[[], None]) -> None:

@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from ruamel.yaml import YAML
 
-from sitewarden.config.site import HttpPlan, Site, load
-from sitewarden.drivers.plan import LinkPlan, TcpPort
+from sitewarden.config.site import Site, load
+from sitewarden.drivers.plan import TcpPort
 from sitewarden.gateway import logs
 from sitewarden.gateway.api.house import DemoControl
 from sitewarden.gateway.app import App, alone
@@ -24,9 +25,11 @@ from sitewarden.gateway.cli.run import welcome_url
 from sitewarden.gateway.cli.story import Story
 from sitewarden.gateway.clock import Clock
 from sitewarden.gateway.demo import LiveEstate, permits
+from sitewarden.gateway.trend import Trend
 from sitewarden.rules.model import Action, Operator
 
 CARS_AN_HOUR = 120.0  # at all lanes, so that something happens while one looks
+PAST = 3600.0  # s of history on the page's charts from the first moment
 SEED = 2026
 BY = "demo"
 
@@ -89,7 +92,11 @@ async def _demo(place: Path, port: int, length: float | None, as_json: bool) -> 
     site, now = _site(place, port), Clock().now()
     cards = permits(now.wall.astimezone(site.plan.tz).date())
     Cards(site.data / "journal.db").put_all(cards, BY)
-    estate = LiveEstate(site, cards, SEED, CARS_AN_HOUR, now)
+    estate = LiveEstate(site, cards, SEED, CARS_AN_HOUR, now, PAST)
+    trend = Trend(site.data / "trend.db")
+    trend.add(estate.history())
+    trend.flush()
+    trend.close()
     site = replace(site, links=estate.start(place / "ports"))
     try:
         with alone(site.data):
@@ -99,7 +106,7 @@ async def _demo(place: Path, port: int, length: float | None, as_json: bool) -> 
 
 
 async def _live(app: App, estate: LiveEstate, length: float | None, as_json: bool) -> Mapping[str, object]:
-    story = Story(app.hub, app.site.plan)
+    story, before = Story(app.hub, app.site.plan), app.trend.counted()
     plays: list[asyncio.Task[None]] = []
 
     def started() -> None:
@@ -114,7 +121,7 @@ async def _live(app: App, estate: LiveEstate, length: float | None, as_json: boo
         if not play.done():  # Ctrl-C came first
             play.cancel()
         await asyncio.wait([play])
-    return {**story.told(), "stored": app.trend.counted()} if length is not None else {}
+    return story.told(app.trend.counted() - before) if length is not None else {}
 
 
 async def _play(app: App, estate: LiveEstate, length: float) -> None:
@@ -139,7 +146,7 @@ async def _play(app: App, estate: LiveEstate, length: float) -> None:
 @contextmanager
 def _place(folder: Path | None) -> Iterator[Path]:
     """A folder with a copy of the demo's site; one of our own is gone afterwards."""
-    place = folder or Path(tempfile.mkdtemp(prefix="sitewarden-demo-"))
+    place = folder.absolute() if folder else Path(tempfile.mkdtemp(prefix="sitewarden-demo-"))
     try:
         place.mkdir(parents=True, exist_ok=True)
         with as_file(files("sitewarden.config") / "demo") as shipped:
@@ -151,17 +158,17 @@ def _place(folder: Path | None) -> Iterator[Path]:
 
 
 def _site(place: Path, port: int) -> Site:
-    """The demo's site, on ports that are free."""
-    site = load(place / "site.yaml")
-    links = tuple(
-        replace(link, port=_free(link)) if isinstance(link.port, TcpPort) else link for link in site.links
-    )
-    return replace(site, links=links, http=HttpPlan(site.http.host, _unused(port)))
-
-
-def _free(link: LinkPlan) -> TcpPort:
-    assert isinstance(link.port, TcpPort)
-    return replace(link.port, port=_unused(link.port.port))
+    """The demo's site, with ports that are free written into its copy: `link` and `reload` read it too."""
+    file, yaml = place / "site.yaml", YAML()
+    yaml.width = 4096
+    written = yaml.load(file.read_text(encoding="utf-8"))
+    written["http"]["port"] = _unused(port)
+    for link in load(file).links:
+        if isinstance(link.port, TcpPort):
+            written["links"][link.name]["tcp"] = f"{link.port.host}:{_unused(link.port.port)}"
+    with file.open("w", encoding="utf-8") as copy:
+        yaml.dump(written, copy)
+    return load(file)
 
 
 def _unused(port: int) -> int:

@@ -27,8 +27,9 @@ class Story:
     def __init__(self, hub: Hub, plan: SitePlan) -> None:
         self._heard, self._plan = hub.subscribe("story", MOST, WANTED), plan
 
-    def told(self) -> dict[str, object]:
-        """Counts by reason and id; `released_after` is seconds from the fire to each arm being up."""
+    def told(self, stored: int) -> dict[str, object]:
+        """Counts by reason and id; `released_after` is seconds from the fire to each arm being up.
+        `stored`: good numeric readings in the trend store, which keeps no others."""
         effects = self._heard.take(0.0)
         decisions = [effect for effect in effects if isinstance(effect, Decision)]
         changes = [effect for effect in effects if isinstance(effect, AlarmChange)]
@@ -40,7 +41,11 @@ class Story:
                 "raised": dict(Counter(c.alarm.id for c in changes if _raised(c))),
                 "cleared": dict(Counter(c.alarm.id for c in changes if _cleared(c))),
             },
-            "points": {"points": len({reading.point for reading in readings}), "readings": len(readings)},
+            "points": {
+                "points": len({reading.point for reading in readings}),
+                "readings": len(readings),
+                "stored": stored,
+            },
             "fire": {
                 "stages": [e.after.value for e in effects if isinstance(e, FireChange)],
                 "released_after": self._released(effects),

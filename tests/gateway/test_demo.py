@@ -1,0 +1,87 @@
+"""The demo as its user starts it."""
+
+import json
+import subprocess
+import sys
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+import pytest
+
+from sitewarden.config.site import load
+from sitewarden.gateway.cli.story import Story
+from sitewarden.gateway.demo import LiveEstate, permits
+from sitewarden.gateway.hub import Hub
+from sitewarden.rules.model import (
+    Decision,
+    Direction,
+    FireChange,
+    FireStage,
+    PermitKind,
+    Reading,
+    Stamp,
+    Verdict,
+    Why,
+)
+
+DEMO = Path(__file__).parents[2] / "config" / "demo" / "site.yaml"
+
+
+def at(mono: float) -> Stamp:
+    return Stamp(datetime(2026, 11, 30, 4, tzinfo=UTC), mono)
+
+
+def test_the_cards_of_the_demo_are_of_every_kind_and_good_to_the_end_of_next_month() -> None:
+    cards = permits(date(2026, 11, 30))
+    assert {card.kind for card in cards} == set(PermitKind)
+    assert {card.valid_to for card in cards if card.kind is PermitKind.MONTHLY} >= {
+        date(2026, 12, 31),
+        date(2026, 10, 31),
+    }
+    assert sum(card.blocked for card in cards) == 1
+    assert len({card.card for card in cards}) == len(cards)
+
+
+def test_the_estate_has_an_hour_behind_it_when_the_gateway_comes() -> None:
+    site = load(DEMO)
+    estate = LiveEstate(site, permits(date(2026, 11, 30)), 1, 60.0, at(5000.0), past=3600.0)
+    readings = list(estate.history())
+    instants = [reading.at.mono for reading in readings]
+    assert instants == sorted(instants)
+    assert (instants[0], instants[-1]) == (1400.0, 4980.0)
+    levels = {reading.value for reading in readings if reading.point == "tank.level"}
+    assert len(levels) > 20, "the tank is used"
+
+
+def test_the_story_counts_by_reason_and_says_when_each_arm_was_up() -> None:
+    site, hub = load(DEMO), Hub()
+    story = Story(hub, site.plan)
+    hub.publish(
+        [
+            Decision("entrance", "1", Verdict.DENIED, Why.EXPIRED, at(1), Direction.IN),
+            Decision("entrance", "2", Verdict.GRANTED, Why.PERMIT, at(2), Direction.IN),
+            Reading("io-gate.in1", True, at(3)),
+            FireChange(FireStage.NORMAL, FireStage.FIRE, at(4), "panel"),
+            Reading("io-gate.in5", True, at(5.5)),
+        ]
+    )
+    told = story.told(stored=7)
+    assert told["swipes"] == {"granted": {"permit": 1}, "denied": {"expired": 1}}
+    assert told["fire"] == {"stages": ["fire"], "released_after": {"entrance": 0.0, "exit": 1.5}}
+    assert told["points"] == {"points": 2, "readings": 2, "stored": 7}
+
+
+@pytest.mark.slow
+def test_a_demo_of_limited_length_makes_everything_happen_and_says_so() -> None:
+    command = [sys.executable, "-m", "sitewarden.gateway", "demo", "--for", "40s", "--json", "--port", "0"]
+    run = subprocess.run(command, capture_output=True, text=True, timeout=58, check=False)
+    assert run.returncode == 0, run.stderr
+    story = json.loads(run.stdout)
+    assert story["swipes"]["granted"]["permit"] >= 1
+    assert {"unknown_card", "expired", "blocked"} <= story["swipes"]["denied"].keys()
+    assert {"fire:panel", "lift-trap-between"} <= story["alarms"]["raised"].keys()
+    assert {"fire:panel", "lift-trap-between"} <= story["alarms"]["cleared"].keys()
+    assert story["fire"]["stages"] == ["fire", "held", "normal"]
+    assert all(seconds is not None and seconds < 5 for seconds in story["fire"]["released_after"].values())
+    assert story["points"]["stored"] > 100
+    assert sum(story["passages"].values()) >= 1

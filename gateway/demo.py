@@ -71,8 +71,8 @@ class LiveEstate:
         self._begun, self._now = _before(now, past), now
         self._estate = Estate(site.plan, site.links, cards, seed, self._begun, cars_an_hour)
         self._links = site.links
-        self._loop = asyncio.new_event_loop()
-        self._thread = Thread(target=self._loop.run_forever, name="estate", daemon=True)
+        self._loop: asyncio.AbstractEventLoop
+        self._thread: Thread
         self._served: Served
 
     def history(self) -> Iterator[Reading]:
@@ -87,6 +87,8 @@ class LiveEstate:
     def start(self, ports_dir: Path) -> tuple[LinkPlan, ...]:
         """Raises OSError for a port that is taken."""
         ports_dir.mkdir(parents=True, exist_ok=True)
+        self._loop = asyncio.new_event_loop()
+        self._thread = Thread(target=self._loop.run_forever, name="estate", daemon=True)
         self._thread.start()
         self._served = self._ask(serve(self._estate, self._links, ports_dir, self._now)).result()
         return tuple(replace(link, port=self._served.ports[link.name]) for link in self._links)

@@ -69,7 +69,9 @@ class LiveEstate:
     ) -> None:
         """`past`: s that the estate has lived already when the gateway comes; see `history`."""
         self._begun, self._now = _before(now, past), now
-        self._estate = Estate(site.plan, site.links, cards, seed, self._begun, cars_an_hour)
+        self._estate = Estate(
+            site.plan, site.links, cards, seed, self._begun, cars_an_hour, cars_from=now.mono
+        )
         self._links = site.links
         self._loop: asyncio.AbstractEventLoop
         self._thread: Thread

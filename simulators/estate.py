@@ -51,8 +51,10 @@ class Estate:
         start: Stamp,
         cars_an_hour: float = 0.0,
         seen: Callable[[Seen], None] = lambda _: None,
+        cars_from: float | None = None,
     ) -> None:
-        """`cars_an_hour`: at the quietest time of the day; `seen` hears what an onlooker would see."""
+        """`cars_an_hour`: at the quietest time of the day, from `cars_from` on (mono; None: the start).
+        `seen` hears what an onlooker would see."""
         self.plan, self.permits, self.start = plan, permits, start
         self.unplugged: set[str] = set()
         self.gates: dict[str, Gate] = {}
@@ -74,7 +76,8 @@ class Estate:
         for panel in plan.fire:
             self._wire_fire(panel)
         self._step_at = start.mono
-        self._car_at = self.traffic.next_after(start.mono, self.second_of_day(start.mono))
+        first = start.mono if cars_from is None else cars_from
+        self._car_at = self.traffic.next_after(first, self.second_of_day(first))
 
     @staticmethod
     def chance(seed: int, name: str) -> Random:

@@ -92,7 +92,7 @@ async def _demo(place: Path, port: int, length: float | None, as_json: bool) -> 
     site, now = _site(place, port), Clock().now()
     cards = permits(now.wall.astimezone(site.plan.tz).date())
     Cards(site.data / "journal.db").put_all(cards, BY)
-    estate = LiveEstate(site, cards, SEED, CARS_AN_HOUR, now, PAST)
+    estate = LiveEstate(site, cards, SEED, CARS_AN_HOUR if length is None else 0.0, now, PAST)
     trend = Trend(site.data / "trend.db")
     trend.add(estate.history())
     trend.flush()

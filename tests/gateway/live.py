@@ -56,31 +56,28 @@ alarms:
 """
 
 
-class LiveSite:
-    """One site on disk, its estate, and (between `start` and `end`) its gateway."""
+class LiveGateway:
+    """One site on disk and (between `start` and `end`) its gateway; the far side is somebody else's."""
 
-    def __init__(self, folder: Path, sinks: str = "", seed: int = 1) -> None:
-        self.config = folder / "site.yaml"
-        self.text = SITE.format(http=free_port(), lift=free_port()) + sinks
-        self.write(self.text)
+    def __init__(self, folder: Path, text: str) -> None:
+        self.config, self.text = folder / "site.yaml", text
+        self.write(text)
         self.site = load(self.config)
-        now = Clock().now()
-        self.permits = permits(now.wall.astimezone(self.site.plan.tz).date())
+        self.permits = permits(Clock().now().wall.astimezone(self.site.plan.tz).date())
         self.cards = Cards(self.site.data / "journal.db")
         self.cards.put_all(self.permits, "test")
-        self.estate = LiveEstate(self.site, self.permits, seed, 0.0, now)
-        self.estate.start(folder / "ports")
         self.process: subprocess.Popen[bytes] | None = None
         self.log = folder / "gateway.log"
+        self._gateway = Gateway(self.config)
 
     def write(self, text: str) -> None:
         self.config.write_text(text, encoding="utf-8")
 
-    def start(self) -> None:
+    def start(self, within: float = 15.0) -> None:
         with self.log.open("ab") as log:
             command = [sys.executable, "-m", "sitewarden.gateway", "run", str(self.config)]
             self.process = subprocess.Popen(command, stdout=log, stderr=log)
-        self.until(self.ready, 15.0)
+        self.until(self.ready, within)
 
     def ready(self) -> bool:
         assert self.process
@@ -102,13 +99,9 @@ class LiveSite:
     def close(self) -> None:
         if self.process and self.process.poll() is None:
             self._signal(signal.SIGKILL)
-        self.estate.stop()
 
     def ask(self, method: str, path: str, body: object = None) -> Any:
-        return Gateway(self.config).ask(method, path, body)
-
-    def press(self, name: str, target: str = "", value: str = "") -> None:
-        self.estate.press(DemoControl(name, target, value))
+        return self._gateway.ask(method, path, body)
 
     def until(self, true: Callable[[], object], within: float = 10.0) -> None:
         """Waits for what the gateway's own process brings about."""
@@ -128,6 +121,22 @@ class LiveSite:
         os.kill(self.process.pid, number)
         self.process.wait(5.0)
         self.process = None
+
+
+class LiveSite(LiveGateway):
+    """With a simulated estate around it."""
+
+    def __init__(self, folder: Path, sinks: str = "", seed: int = 1) -> None:
+        super().__init__(folder, SITE.format(http=free_port(), lift=free_port()) + sinks)
+        self.estate = LiveEstate(self.site, self.permits, seed, 0.0, Clock().now())
+        self.estate.start(folder / "ports")
+
+    def close(self) -> None:
+        super().close()
+        self.estate.stop()
+
+    def press(self, name: str, target: str = "", value: str = "") -> None:
+        self.estate.press(DemoControl(name, target, value))
 
 
 @contextmanager

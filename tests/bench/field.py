@@ -50,6 +50,18 @@ class Shown:
         self.now[point] = value
 
 
+def twins(site: Site) -> tuple[dict[str, ModbusSlave], dict[str, Shown]]:
+    """The far side of each Modbus link by its name, and what each unit shows by its device."""
+    shown: dict[str, Shown] = {}
+    slaves: dict[str, ModbusSlave] = {}
+    for link in site.links:
+        if isinstance(link.wire, BusPlan):
+            shown |= {unit.device: Shown() for unit in link.wire.units}
+            units = [SlaveUnit(unit, shown[unit.device]) for unit in link.wire.units]
+            slaves[link.name] = ModbusSlave(link.wire.framing, units)
+    return slaves, shown
+
+
 class Exchange(NamedTuple):
     link: str
     request: bytes
@@ -65,20 +77,14 @@ class Exchange(NamedTuple):
 
 
 class Field:
-    """Everything serial that a site's configuration names. Nothing is answered but within a call."""
+    """All the wires of a site that has none but serial ones. Nothing is answered but within a call."""
 
     def __init__(self, site: Site) -> None:
-        self.shown: dict[str, Shown] = {}
-        self._ptys: dict[str, Pty] = {}
-        self._slaves: dict[int, tuple[str, ModbusSlave]] = {}  # by descriptor
-        for link in site.links:
-            if not isinstance(link.port, SerialPort):
-                continue
-            pty = self._ptys[link.name] = Pty(Path(link.port.path))
-            if isinstance(link.wire, BusPlan):
-                self.shown |= {unit.device: Shown() for unit in link.wire.units}
-                units = [SlaveUnit(unit, self.shown[unit.device]) for unit in link.wire.units]
-                self._slaves[pty.far] = link.name, ModbusSlave(link.wire.framing, units)
+        slaves, self.shown = twins(site)
+        self._ptys = {
+            link.name: Pty(Path(link.port.path)) for link in site.links if isinstance(link.port, SerialPort)
+        }
+        self._slaves = {self._ptys[link].far: (link, slave) for link, slave in slaves.items()}
 
     def close(self) -> None:
         for pty in self._ptys.values():

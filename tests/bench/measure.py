@@ -55,8 +55,8 @@ def quantile(sorted_values: Sequence[float], share: float) -> float:
 def seconds(work: Callable[[], object], least: float = 0.2) -> float:
     """Wall seconds of one `work`, the best of as many as fit into `least` seconds (at least three)."""
     best, spent, runs = math.inf, 0.0, 0
+    gc.collect()
     while runs < 3 or spent < least:
-        gc.collect()
         begun = time.perf_counter()
         work()
         took = time.perf_counter() - begun

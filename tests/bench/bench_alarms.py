@@ -20,6 +20,7 @@ def figures() -> Iterator[Figure]:
     )
     plan = SitePlan("bench", PLAN.tz, devices=frozenset({"unit"}), conditions=conditions)
     calm = [[Reading(point, 20.0 + r % 7, at(r)) for point in points] for r in range(ROUNDS)]
+    plain = [[(point, 20.0 + r % 7) for point in points] for r in range(ROUNDS)]
     core = Core(plan)
 
     def judge() -> None:
@@ -29,7 +30,7 @@ def figures() -> Iterator[Figure]:
 
     def compare() -> int:
         limits = dict.fromkeys(points, LIMIT)
-        return sum(reading.value > limits[reading.point] for readings in calm for reading in readings)
+        return sum(value > limits[point] for values in plain for point, value in values)
 
     count = RULES * ROUNDS
     value, baseline = count / seconds(judge), count / seconds(compare)

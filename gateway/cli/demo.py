@@ -3,6 +3,7 @@
 import asyncio
 import shutil
 import socket
+import sys
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -54,9 +55,9 @@ GREETING = """
 Sitewarden's demo is up: two lanes, two pumps, a tank, a lift and a fire contact, all simulated.
 
   The page      {url}
-                (the link is good once; another one: sitewarden link -c {file})
-  On a terminal sitewarden status -c {file}
-                sitewarden alarm list -c {file}
+                (the link is good once; another one: {me} link -c {file})
+  On a terminal {me} status -c {file}
+                {me} alarm list -c {file}
   The end       Ctrl-C
 """
 
@@ -112,7 +113,7 @@ async def _live(app: App, estate: LiveEstate, length: float | None, as_json: boo
     def started() -> None:
         if not as_json:
             url = welcome_url(app, app.tokens.link(app.now()))
-            print(GREETING.format(url=url, file=app.site.source), flush=True)
+            print(GREETING.format(url=url, file=app.site.source, me=_me()), flush=True)
         if length is not None:
             plays.append(asyncio.ensure_future(_play(app, estate, length)))
 
@@ -182,6 +183,11 @@ def _unused(port: int) -> int:
                 continue
             return int(probe.getsockname()[1])
     raise OSError(f"port {port} is taken, and there is no other")
+
+
+def _me() -> str:
+    """How this program is called from where one stands: `make demo` leaves it out of PATH."""
+    return "sitewarden" if shutil.which("sitewarden") else sys.argv[0]
 
 
 # -- what is said about it -----------------------------------------------------------------------

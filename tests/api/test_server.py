@@ -5,7 +5,7 @@ import stat
 from collections.abc import Iterator
 from time import perf_counter
 
-import httpx
+import httpx2
 import pytest
 
 from sitewarden.gateway.api.live import RING
@@ -24,13 +24,13 @@ def server(house: SmallHouse) -> Iterator[ApiServer]:
 
 
 @pytest.fixture
-def local(house: SmallHouse, server: ApiServer) -> Iterator[httpx.Client]:
-    transport = httpx.HTTPTransport(uds=str(house.site.data / SOCKET))
-    with httpx.Client(transport=transport, base_url="http://sitewarden", timeout=5) as client:
+def local(house: SmallHouse, server: ApiServer) -> Iterator[httpx2.Client]:
+    transport = httpx2.HTTPTransport(uds=str(house.site.data / SOCKET))
+    with httpx2.Client(transport=transport, base_url="http://sitewarden", timeout=5) as client:
         yield client
 
 
-def messages(answer: httpx.Response) -> Iterator[dict[str, str]]:
+def messages(answer: httpx2.Response) -> Iterator[dict[str, str]]:
     message: dict[str, str] = {}
     for line in answer.iter_lines():
         if line:
@@ -41,7 +41,7 @@ def messages(answer: httpx.Response) -> Iterator[dict[str, str]]:
             message = {}
 
 
-def test_the_socket_is_the_local_engineer(house: SmallHouse, local: httpx.Client) -> None:
+def test_the_socket_is_the_local_engineer(house: SmallHouse, local: httpx2.Client) -> None:
     assert local.post("/api/v1/lanes/entrance/open", json={"reason": "test"}).json()["by"] == "local"
     mode = (house.site.data / SOCKET).stat().st_mode
     assert stat.S_ISSOCK(mode)
@@ -49,11 +49,11 @@ def test_the_socket_is_the_local_engineer(house: SmallHouse, local: httpx.Client
 
 
 def test_the_port_is_not(server: ApiServer) -> None:
-    answer = httpx.get(f"http://127.0.0.1:{server.port}/api/v1/site", headers={"x-forwarded-for": ""})
+    answer = httpx2.get(f"http://127.0.0.1:{server.port}/api/v1/site", headers={"x-forwarded-for": ""})
     assert answer.status_code == 401
 
 
-def test_a_stream_tells_what_happens_with_numbers(house: SmallHouse, local: httpx.Client) -> None:
+def test_a_stream_tells_what_happens_with_numbers(house: SmallHouse, local: httpx2.Client) -> None:
     with local.stream("GET", "/api/v1/events") as answer:
         heard = messages(answer)
         assert next(heard) == {"retry": "1000"}
@@ -65,7 +65,7 @@ def test_a_stream_tells_what_happens_with_numbers(house: SmallHouse, local: http
     assert int(second["id"]) == int(first["id"]) + 1
 
 
-def test_a_client_goes_on_where_it_was(house: SmallHouse, local: httpx.Client) -> None:
+def test_a_client_goes_on_where_it_was(house: SmallHouse, local: httpx2.Client) -> None:
     house.read(tank_level=1.0)
     house.read(tank_level=2.0)
     house.swipe()
@@ -77,7 +77,7 @@ def test_a_client_goes_on_where_it_was(house: SmallHouse, local: httpx.Client) -
     assert (message["id"], json.loads(message["data"])["value"]) == ("2", 2.0)
 
 
-def test_a_client_that_was_too_slow_is_told_so(house: SmallHouse, local: httpx.Client) -> None:
+def test_a_client_that_was_too_slow_is_told_so(house: SmallHouse, local: httpx2.Client) -> None:
     house.read(tank_level=0.0)
     local.get("/api/v1/site")
     for number in range(RING + 10):
@@ -91,7 +91,7 @@ def test_a_client_that_was_too_slow_is_told_so(house: SmallHouse, local: httpx.C
 
 
 @pytest.mark.slow
-def test_a_silent_stream_beats(local: httpx.Client) -> None:
+def test_a_silent_stream_beats(local: httpx2.Client) -> None:
     begun = perf_counter()
     with local.stream("GET", "/live/alarms") as answer:
         heard = (message for message in messages(answer) if message.get("event") == "beat")
@@ -103,11 +103,11 @@ def test_it_stops_in_a_second_with_streams_open(house: SmallHouse) -> None:
     server = ApiServer(house)
     server.start()
     token = house.tokens.add("page", Role.VIEWER, house.now())
-    client = httpx.Client(headers={"authorization": f"Bearer {token}"}, timeout=5)
+    client = httpx2.Client(headers={"authorization": f"Bearer {token}"}, timeout=5)
     with client, client.stream("GET", f"http://127.0.0.1:{server.port}/live/site") as answer:
         next(answer.iter_lines())
         begun = perf_counter()
         server.stop()
         assert perf_counter() - begun < 1
-        with pytest.raises(httpx.ConnectError):
-            httpx.get(f"http://127.0.0.1:{server.port}/livez")
+        with pytest.raises(httpx2.ConnectError):
+            httpx2.get(f"http://127.0.0.1:{server.port}/livez")

@@ -94,6 +94,7 @@ class Street:
         self.chance = Random(seed)
         self.moves: list[Move] = []
         self.shown: list[tuple[datetime, int]] = []  # what the meter answered, and when
+        self.still = False  # the meter counts no more
         self.contacts = dict.fromkeys(CONTACTS, False)
         self.swipes = 0
         self.fire = False  # from the panel's word to the operator's
@@ -216,6 +217,8 @@ class Street:
                 act()
 
     def _look(self) -> int:
+        if self.still:
+            return self.shown[-1][1]
         number = next(self._numbers)
         self.shown.append((wall_now(), number))
         return number
@@ -235,3 +238,24 @@ class StreetSite(LiveGateway):
     def close(self) -> None:
         super().close()
         self.street.stop()
+
+    def opens(self, number: int) -> float:
+        """s from the card of that number at the entrance to its barrier's relay. Nobody else may come."""
+        street = self.street
+        before, begun = len(street.openings("entrance")), wall_now()
+        street.hold_out("entrance", self.permits[number].card)
+        self.until(lambda: len(street.openings("entrance")) > before, 5.0)
+        self.until(lambda: not street.moves[-1].on)
+        return (street.openings("entrance")[-1] - begun).total_seconds()
+
+    def burns(self) -> float:
+        """s from a fire to the last barrier's relay; then it is over, and an operator has said so."""
+        begun = wall_now()
+        self.street.burn(True)
+        self.until(lambda: self.street.held)
+        took = (self.street.moves[-1].at - begun).total_seconds()
+        self.street.burn(False)
+        self.until(lambda: self.ask("GET", "/site")["fire"]["stage"] == "held")
+        self.ask("POST", "/fire/reset")
+        self.until(lambda: not any(gate.arm.open_held for gate in self.street.estate.gates.values()))
+        return took

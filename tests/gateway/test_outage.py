@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from sitewarden.gateway.clock import wall_now
 from tests.gateway.live import free_port
 from tests.gateway.street import StreetSite
 
@@ -27,16 +26,6 @@ def site(tmp_path: Path) -> Iterator[StreetSite]:
     with closing(StreetSite(tmp_path, SINKS % free_port())) as it:
         it.start(30.0)
         yield it
-
-
-def opens(site: StreetSite, number: int) -> float:
-    """s from the card of that number at the entrance to its barrier's relay."""
-    street = site.street
-    before, begun = len(street.openings("entrance")), wall_now()
-    street.hold_out("entrance", site.permits[number].card)
-    site.until(lambda: len(street.openings("entrance")) > before, 5.0)
-    site.until(lambda: not street.moves[-1].on)
-    return (street.openings("entrance")[-1] - begun).total_seconds()
 
 
 def recorded(site: StreetSite) -> list[str]:
@@ -64,34 +53,34 @@ def refusing(site: StreetSite) -> Iterator[None]:
 
 
 def test_a_late_commit_holds_up_a_barrier_for_its_limit_and_no_longer(site: StreetSite) -> None:
-    assert opens(site, 0) < LIMIT
+    assert site.opens(0) < LIMIT
     with locked(site.site.data / "journal.db"):
-        assert LIMIT <= opens(site, 1) < LIMIT + BUSY
+        assert LIMIT <= site.opens(1) < LIMIT + BUSY
         site.until(lambda: site.alarms().get("journal_late:journal") == "unacknowledged")
         assert recorded(site) == [site.permits[0].card]
     site.until(lambda: site.alarms()["journal_late:journal"] == "returned_unacknowledged")
     assert recorded(site) == [permit.card for permit in site.permits[:2]]
-    assert opens(site, 2) < LIMIT
+    assert site.opens(2) < LIMIT
 
 
 def test_a_journal_that_is_shut_for_long_gets_every_record_in_the_end(site: StreetSite) -> None:
     with locked(site.site.data / "journal.db"):
-        assert LIMIT <= opens(site, 0) < LIMIT + BUSY
+        assert LIMIT <= site.opens(0) < LIMIT + BUSY
         site.until(lambda: site.alarms().get("journal_failed:journal") == "unacknowledged", 15.0)
-        opens(site, 1)
-    opens(site, 2)
+        site.opens(1)
+    site.opens(2)
     site.until(lambda: site.alarms()["journal_failed:journal"] == "returned_unacknowledged")
     assert recorded(site) == [permit.card for permit in site.permits[:3]]
 
 
 def test_a_disk_that_takes_nothing_stops_no_barrier_and_no_fire(site: StreetSite) -> None:
-    opens(site, 0)
+    site.opens(0)
     log = site.log.stat().st_size
     with refusing(site):
-        assert opens(site, 1) < LIMIT + BUSY
+        assert site.opens(1) < LIMIT + BUSY
         alarms = {"journal_failed:journal", "spool_failed:spool"}
         site.until(lambda: alarms <= site.alarms().keys())
-        assert opens(site, 2) < LIMIT + BUSY
+        assert site.opens(2) < LIMIT + BUSY
         site.street.burn(True)
         site.until(lambda: site.street.held, 5.0)
         site.street.burn(False)
@@ -99,7 +88,7 @@ def test_a_disk_that_takes_nothing_stops_no_barrier_and_no_fire(site: StreetSite
         assert site.log.stat().st_size == log
     site.ask("POST", "/fire/reset")
     site.until(lambda: not site.street.moves[-1].on)
-    assert opens(site, 3) < LIMIT
+    assert site.opens(3) < LIMIT
     site.until(lambda: {site.alarms()[alarm] for alarm in alarms} == {"returned_unacknowledged"})
     assert recorded(site) == [permit.card for permit in site.permits[:4]]
     site.end()

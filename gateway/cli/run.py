@@ -22,12 +22,14 @@ def run(
     sitewarden run site.yaml 2> gateway.log     one JSON object a line
     """
     site = load(config)
-    logs.configure(verbose=verbose)
+    lines = logs.configure(verbose=verbose)
     try:
         with alone(site.data):
             asyncio.run(_run(site))
     except (DataDirectoryBusy, OSError) as error:
         raise Failure(f"{config}: {error}") from error
+    finally:
+        lines.close()
 
 
 async def _run(site: Site) -> None:

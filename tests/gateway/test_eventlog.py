@@ -4,7 +4,6 @@ import io
 import json
 from datetime import UTC, datetime
 
-import pytest
 import structlog
 
 from sitewarden.gateway import logs
@@ -29,28 +28,24 @@ CARD = "01000734E0"
 SWIPE = Decision("in", CARD, Verdict.DENIED, Why.EXPIRED, AT, Direction.IN)
 
 
-@pytest.fixture
-def stream() -> io.StringIO:
-    stream = io.StringIO()
-    logs.configure(stream)
-    yield stream
-    structlog.reset_defaults()
-
-
-def logged(stream: io.StringIO, *effects: Effect) -> list[dict[str, object]]:
-    hub = Hub()
-    log = EventLog(hub)
+def logged(*effects: Effect) -> str:
+    """The text that these effects leave."""
+    stream, hub = io.StringIO(), Hub()
+    lines, log = logs.configure(stream), EventLog(hub)
     log.start()
     hub.publish(effects)
     log.stop()
-    return [json.loads(line) for line in stream.getvalue().splitlines()]
+    lines.close()
+    structlog.reset_defaults()
+    return stream.getvalue()
 
 
-def test_every_event_is_one_line_and_a_reading_is_none(stream: io.StringIO) -> None:
+def test_every_event_is_one_line_and_a_reading_is_none() -> None:
     fire = FireChange(FireStage.NORMAL, FireStage.FIRE, AT, "panel", "hall")
-    lines = logged(
-        stream, SWIPE, Reading("tank.level", 1.0, AT), fire, LinkChanged("io", False, AT, Reason.TIMEOUT)
-    )
+    away = LinkChanged("io", False, AT, Reason.TIMEOUT)
+    lines = [
+        json.loads(line) for line in logged(SWIPE, Reading("tank.level", 1.0, AT), fire, away).splitlines()
+    ]
     assert [(line["event"], line["level"]) for line in lines] == [
         ("swipe.denied", "warning"),
         ("fire.fire", "warning"),
@@ -59,7 +54,7 @@ def test_every_event_is_one_line_and_a_reading_is_none(stream: io.StringIO) -> N
     assert lines[0]["why"] == "expired"
 
 
-def test_a_card_number_is_never_in_the_log(stream: io.StringIO) -> None:
-    (line,) = logged(stream, SWIPE)
-    assert line["card"] == "…4E0"
-    assert CARD not in stream.getvalue()
+def test_a_card_number_is_never_in_the_log() -> None:
+    text = logged(SWIPE)
+    assert "…4E0" in text
+    assert CARD not in text

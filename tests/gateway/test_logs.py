@@ -2,8 +2,11 @@
 
 import io
 import json
+import os
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
 
 import pytest
 import structlog
@@ -21,39 +24,60 @@ class Moody(io.StringIO):
             raise OSError(28, "No space left on device")
 
 
+@dataclass
+class Log:
+    stream: Moody
+    lines: logs.Lines
+
+    def written(self) -> list[dict[str, object]]:
+        """What stands on the stream once everything that waits was written."""
+        self.lines._waiting.join()
+        self.lines.close()
+        return [json.loads(line) for line in self.stream.getvalue().splitlines()]
+
+
 @pytest.fixture
-def stream() -> Iterator[Moody]:
+def log() -> Iterator[Log]:
     moody = Moody()
-    logs.configure(moody)
-    yield moody
+    yield Log(moody, logs.configure(moody))
     structlog.reset_defaults()
 
 
-def test_a_stream_that_takes_no_line_stops_nobody_and_the_next_line_tells(stream: Moody) -> None:
-    log = structlog.get_logger()
-    log.info("before")
-    stream.full = True
-    for _ in range(3):
-        log.error("lost")
-    stream.full = False
-    log.info("after")
-    log.info("well")
-    lines = {line["event"]: line for line in map(json.loads, stream.getvalue().splitlines())}
-    assert lines["after"]["lines_lost"] == 3
-    assert "lines_lost" not in lines["well"]
+def test_a_stream_that_takes_no_line_stops_nobody_and_is_told_of_it_later(log: Log) -> None:
+    log.stream.full = True
+    for number in range(3):
+        structlog.get_logger().error("lost", number=number)
+    log.lines._waiting.join()
+    log.stream.full = False
+    structlog.get_logger().info("after")
+    assert ("log.lost", 3) in [(line["event"], line.get("lines")) for line in log.written()]
 
 
-def test_personal_data_is_masked_whoever_logs_it(stream: Moody) -> None:
+def test_a_pipe_that_nobody_reads_stops_nobody() -> None:
+    reading, writing = os.pipe()
+    stream = os.fdopen(writing, "w")
+    lines = logs.configure(stream)
+    for _ in range(logs.MOST + 2_000):
+        structlog.get_logger().info("a line that fills the pipe sooner or later", filler="x" * 100)
+    assert lines._lost > 0
+    os.close(reading)  # ends the writer's wait, with an error
+    lines.close()
+    with suppress(BrokenPipeError):
+        stream.close()
+    structlog.reset_defaults()
+
+
+def test_personal_data_is_masked_whoever_logs_it(log: Log) -> None:
     structlog.get_logger().info("seen", card="01000734E0", plate="演A10007")
-    (line,) = map(json.loads, stream.getvalue().splitlines())
+    (line,) = log.written()
     assert (line["card"], line["plate"]) == ("…4E0", "…007")
-    assert "734" not in stream.getvalue()
+    assert "734" not in log.stream.getvalue()
 
 
-def test_the_traceback_of_an_error_is_one_line(stream: Moody) -> None:
+def test_the_traceback_of_an_error_is_one_line(log: Log) -> None:
     try:
         raise ValueError("why")
     except ValueError:
         structlog.get_logger().error("failed", exc_info=sys.exc_info())
-    (line,) = map(json.loads, stream.getvalue().splitlines())
+    (line,) = log.written()
     assert "ValueError: why" in line["exception"]

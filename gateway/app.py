@@ -21,6 +21,7 @@ from sitewarden.gateway.api.server import ApiServer
 from sitewarden.gateway.board import Board
 from sitewarden.gateway.cards import Cards
 from sitewarden.gateway.clock import Clock
+from sitewarden.gateway.database import make_private
 from sitewarden.gateway.host import Host
 from sitewarden.gateway.hub import Hub
 from sitewarden.gateway.journal import Journal
@@ -47,7 +48,7 @@ class DataDirectoryBusy(Exception):
 class App:
     def __init__(self, site: Site, demo: Demo | None = None) -> None:
         self.site, self.demo = site, demo
-        site.data.mkdir(parents=True, exist_ok=True)
+        make_private(site.data)
         self.journal = Journal(site.data / "journal.db")
         self.clock = Clock.continuing(self.journal.newest())
         self.started = self.now()
@@ -201,7 +202,7 @@ class App:
         plan = self.host.plans[link]
         if on and link not in self._tapes:
             folder = self.site.data / "recordings"
-            folder.mkdir(exist_ok=True)
+            make_private(folder)
             file = self._tapes[link] = RecordingFile(folder / f"{link}-{self.now().wall:%Y%m%dT%H%M%S}.jsonl")
             tape = Tape(file.write)
             permits = await self._loop.run_in_executor(None, self.cards.all)
@@ -255,7 +256,7 @@ class App:
 @contextmanager
 def alone(data: Path) -> Iterator[None]:
     """Holds the data directory for this process; DataDirectoryBusy when another has it."""
-    data.mkdir(parents=True, exist_ok=True)
+    make_private(data)
     with (data / "lock").open("w") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

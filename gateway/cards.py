@@ -15,7 +15,7 @@ from datetime import date, datetime
 from pathlib import Path
 
 from sitewarden.gateway.clock import wall_now
-from sitewarden.gateway.database import Sync, connect, connect_reading, transaction
+from sitewarden.gateway.database import Sync, connect, connect_reading, make_private, transaction
 from sitewarden.gateway.records import micros, stamp
 from sitewarden.rules.model import Permit, PermitKind
 
@@ -64,7 +64,7 @@ class Cards:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_private(path.parent)
         with self._writing() as db:
             db.executescript(SCHEMA)
 

@@ -72,12 +72,17 @@ class Broken(Exception):
     """The file does not hold together."""
 
 
+def make_private(folder: Path) -> None:
+    """The data directory holds cards, plates and who came when: for its owner and group alone."""
+    folder.mkdir(mode=0o750, parents=True, exist_ok=True)
+
+
 def open_sound(
     path: Path, sync: Sync, schema: str, check: bool = False
 ) -> tuple[sqlite3.Connection, Path | None]:
     """Opens or creates the file. If it is broken it is renamed and a fresh one takes its place: the
     second value is the new name of the broken one. `check` reads all of it first."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_private(path.parent)
     try:
         return _opened(path, sync, schema, check), None
     except Broken:

@@ -8,6 +8,7 @@ import typer
 
 from sitewarden.gateway.cli.common import SITE, Config, Failure, Json, look, print_json, table
 from sitewarden.gateway.clock import wall_now
+from sitewarden.gateway.database import make_private
 from sitewarden.gateway.tokens import Role, Tokens
 from sitewarden.rules.model import Stamp
 
@@ -77,7 +78,7 @@ def link(config: Config = SITE) -> None:
 @contextmanager
 def _tokens(config: Config) -> Iterator[Tokens]:
     data = look(config).data
-    data.mkdir(parents=True, exist_ok=True)
+    make_private(data)
     tokens = Tokens(data / "access.db")
     try:
         yield tokens

@@ -79,12 +79,14 @@ def demo(
     sitewarden demo
     sitewarden demo --for 60s --json | jq .swipes
     """
-    logs.configure(quiet=True)
-    with _place(folder) as place:
-        try:
+    lines = logs.configure(quiet=True)
+    try:
+        with _place(folder) as place:
             summary = asyncio.run(_demo(place, port, for_, as_json))
-        except OSError as error:
-            raise Failure(f"demo: {error}") from error
+    except OSError as error:
+        raise Failure(f"demo: {error}") from error
+    finally:
+        lines.close()
     if for_ is not None:
         print_json(summary) if as_json else print(_read_out(summary))
 

@@ -39,8 +39,9 @@ class Block:
 class Loss:
     """A gap: `count` lines between two instants (ns) did not reach `destination` ("": nobody).
 
-    `why`: full, crc, overrun (more came than could be written), rejected (the server did not take it).
-    `sample` is a rejected line, `note` the server's words.
+    `why`: full, crc, overrun (more came than could be written), refused (the disk took nothing for too
+    long), rejected (the server did not take it). `sample` is a rejected line, `note` the
+    server's words.
     """
 
     why: str

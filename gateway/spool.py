@@ -7,6 +7,7 @@ Whatever happens to the file, the gateway goes on: a broken block is skipped, a 
 
 import sqlite3
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from threading import RLock, Thread
 from typing import TypeVar
@@ -35,6 +36,7 @@ LOSSES = 10_000  # lines of the ledger that are kept
 
 PAUSE, GROUP = 0.5, 1000  # s and effects: whichever comes first is a commit
 BLOCK = 5000  # lines in one block at most, when the disk was slow
+HELD = 4 * BLOCK  # lines that wait for a disk that refuses, at most
 NEARLY_FULL, ENOUGH_ROOM = 0.8, 0.7  # of the room there is
 
 
@@ -64,18 +66,14 @@ class Spool:
         """One durable block; the instants are the lines' earliest and latest in ns. Raises SpoolFailed."""
         with self._lock:
             row = self._packer.pack(lines, first, last)
-            try:
-                self._guarded(lambda: self._with_room(lambda: self._insert(row)))
-            except SpoolFailed:
-                self._lost += len(lines)  # the ledger is on the same disk
-                raise
+            self._guarded(lambda: self._with_room(lambda: self._insert(row)))
 
     def lose(self, loss: Loss) -> None:
         """Writes a gap into the ledger. Raises SpoolFailed."""
-        self._lost += loss.count
         row = (loss.why, loss.destination, loss.count, loss.first, loss.last, loss.sample, loss.note)
         with self._lock:
             self._guarded(lambda: self._with_room(lambda: self._enter(row)))
+            self._lost += loss.count
 
     def advance(self, destination: str, block: int) -> None:
         """`destination` has this block and all before it: there is proof. Raises SpoolFailed."""
@@ -278,6 +276,9 @@ class Spool:
 class SpoolWriter:
     """The thread between the hub and the spool: a group commit every `PAUSE` s or `GROUP` effects.
 
+    What the disk refuses is tried again with the next commit. If that takes too long the oldest lines go,
+    and the gap comes into the ledger as soon as there is one again.
+
     Troubles: `spool_nearly_full`; `spool_full`, the oldest is being dropped; `spool_failed`, the disk
     refuses; `spool_overrun`, more came than could be written; `spool_set_aside`, the file was broken.
     """
@@ -285,6 +286,8 @@ class SpoolWriter:
     def __init__(self, spool: Spool, subscription: Subscription, lines: Lines, troubles: Troubles) -> None:
         self._spool, self._subscription, self._lines, self._troubles = spool, subscription, lines, troubles
         self._overruns = 0  # effects the subscription dropped, as far as they are in the ledger
+        self._held: list[tuple[int, bytes]] = []  # not yet written
+        self._gap: Loss | None = None  # what `_held` had no room for, not yet in the ledger
         self._thread = Thread(target=self._run, name="spool", daemon=True)
 
     def start(self) -> None:
@@ -297,19 +300,31 @@ class SpoolWriter:
 
     def _run(self) -> None:
         while not self._subscription.closed or self._subscription.depth:
-            formatted = self._lines.format(self._subscription.take(PAUSE, at_least=GROUP))
+            self._held += self._lines.format(self._subscription.take(PAUSE, at_least=GROUP))
             try:
-                for start in range(0, len(formatted), BLOCK):
-                    self._append(formatted[start : start + BLOCK])
+                self._write_held()
                 self._watch()
             except SpoolFailed as error:
+                self._hold_less()
                 self._troubles.on("spool_failed", "spool", {"error": str(error)})
             else:
                 self._troubles.off("spool_failed", "spool")
 
-    def _append(self, formatted: Sequence[tuple[int, bytes]]) -> None:
-        instants = [ns for ns, _ in formatted]
-        self._spool.append([line for _, line in formatted], min(instants), max(instants))
+    def _write_held(self) -> None:
+        while block := self._held[:BLOCK]:
+            instants = [ns for ns, _ in block]
+            self._spool.append([line for _, line in block], min(instants), max(instants))
+            del self._held[:BLOCK]
+        if self._gap:
+            self._spool.lose(self._gap)
+            self._gap = None
+
+    def _hold_less(self) -> None:
+        if gone := self._held[:-HELD]:
+            del self._held[:-HELD]
+            instants = [ns for ns, _ in gone]
+            before = self._gap or Loss("refused", 0, min(instants))
+            self._gap = replace(before, count=before.count + len(gone), last=max(instants))
 
     def _watch(self) -> None:
         """Tells of what got worse or better with the last commit."""

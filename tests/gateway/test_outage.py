@@ -5,10 +5,12 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
+from time import sleep
 
 import pytest
 
 from tests.gateway.live import free_port
+from tests.gateway.remains import Remains
 from tests.gateway.street import StreetSite
 
 pytestmark = pytest.mark.slow
@@ -91,7 +93,11 @@ def test_a_disk_that_takes_nothing_stops_no_barrier_and_no_fire(site: StreetSite
     assert site.opens(3) < LIMIT
     site.until(lambda: {site.alarms()[alarm] for alarm in alarms} == {"returned_unacknowledged"})
     assert recorded(site) == [permit.card for permit in site.permits[:4]]
+    site.street.still = True
+    sleep(1.0)  # what the meter said last goes into the spool
     site.end()
+    spooled = Remains(site.site.data, site.config.parent / "remains", "away").spooled("count")
+    assert spooled == [number for _, number in site.street.shown]
     with closing(sqlite3.connect(site.site.data / "journal.db")) as db:
         stages = [after for (after,) in db.execute("SELECT after FROM fires ORDER BY id")]
     assert stages == ["fire", "held", "normal"]

@@ -30,22 +30,33 @@ class Sync(StrEnum):
 
 def is_broken(error: sqlite3.Error) -> bool:
     """Whether the file itself cannot be trusted any more."""
-    return error.sqlite_errorcode & 0xFF in _BROKEN
+    return _code(error) in _BROKEN
 
 
 def is_full(error: sqlite3.Error) -> bool:
     """No room: `max_page_count` or the disk."""
-    return error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_FULL
+    return _code(error) == sqlite3.SQLITE_FULL
+
+
+def _code(error: sqlite3.Error) -> int:
+    """SQLite's primary result code; 0 for what the Python module itself complains of."""
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF
 
 
 def connect(path: Path, sync: Sync) -> sqlite3.Connection:
     """For one thread at a time. Without explicit `transaction`, each statement is one."""
     db = sqlite3.connect(path, timeout=BUSY, isolation_level=None, check_same_thread=False)
+    db.text_factory = _text
     try:
         db.execute("PRAGMA journal_mode = WAL")
     except sqlite3.DatabaseError:
         db.close()
         raise
+    except UnicodeDecodeError as error:  # a broken schema is quoted in SQLite's message as it is
+        db.close()
+        broken = sqlite3.DatabaseError("the schema is not text")
+        broken.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
+        raise broken from error
     db.execute(f"PRAGMA synchronous = {sync}")
     db.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT}")
     return db
@@ -53,7 +64,14 @@ def connect(path: Path, sync: Sync) -> sqlite3.Connection:
 
 def connect_reading(path: Path) -> closing[sqlite3.Connection]:
     uri = f"file:{quote(str(path))}?mode=ro"
-    return closing(sqlite3.connect(uri, uri=True, timeout=BUSY, isolation_level=None))
+    db = sqlite3.connect(uri, uri=True, timeout=BUSY, isolation_level=None)
+    db.text_factory = _text
+    return closing(db)
+
+
+def _text(stored: bytes) -> str:
+    """One flipped bit in a text must not keep the other rows from being read."""
+    return stored.decode("utf-8", "replace")
 
 
 @contextmanager
@@ -111,11 +129,12 @@ def salvage(broken: Path, db: sqlite3.Connection) -> None:
     tables = db.execute("SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite%'")
     for (table,) in tables.fetchall():
         with closing(sqlite3.connect(broken, isolation_level=None)) as old, transaction(db):
+            old.text_factory = _text
             try:
                 for row in old.execute(f"SELECT * FROM {table}"):  # noqa: S608 - our own schema's names
                     marks = ", ".join("?" * len(row))
                     db.execute(f"INSERT OR IGNORE INTO {table} VALUES ({marks})", row)  # noqa: S608
-            except sqlite3.Error:
+            except (sqlite3.Error, UnicodeDecodeError):
                 continue  # what comes after is not readable; the caller says that the file was broken
 
 

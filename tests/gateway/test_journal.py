@@ -9,7 +9,7 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from sitewarden.gateway.cards import Cards
@@ -177,12 +177,14 @@ def test_a_broken_page_costs_its_records_and_not_the_cards(tmp_path: Path) -> No
 
 
 @settings(max_examples=30, deadline=None)
+@example(places=[0.0234375], value=128)  # the schema is no text any more
+@example(places=[0.046875], value=128)
 @given(places=st.lists(st.floats(0, 1, exclude_max=True), min_size=1, max_size=20), value=st.integers(0, 255))
 def test_no_corruption_keeps_it_from_starting(
-    tmp_path_factory: pytest.TempPathFactory, sound: bytes, places: list[float], value: int
+    tmp_path_factory: pytest.TempPathFactory, sound: Path, places: list[float], value: int
 ) -> None:
     path = tmp_path_factory.mktemp("broken") / "journal.db"
-    data = bytearray(sound)
+    data = bytearray(sound.read_bytes())
     for place in places:
         data[int(place * len(data))] = value
     path.write_bytes(data)
@@ -194,13 +196,13 @@ def test_no_corruption_keeps_it_from_starting(
 
 
 @pytest.fixture(scope="module")
-def sound(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+def sound(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A journal with some of everything."""
     path = tmp_path_factory.mktemp("sound") / "journal.db"
     journal = Journal(path)
     commit(journal, Keep("lane/in-1", LaneCell()), *[DECISION, PASSAGE, CHANGE, FIRE] * 50)
     journal.close()
-    return path.read_bytes()
+    return path
 
 
 def test_closing_commits_what_was_submitted(tmp_path: Path) -> None:

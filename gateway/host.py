@@ -137,7 +137,7 @@ class Host:
                     self._journal.submit(ticket.records, partial(self._committed, ticket.number))
                 case Publish(effects):
                     self.counters.effects += len(effects)
-                    self._loop.call_soon(self._publish, effects)  # first the journal's thread gets its turn
+                    self._publish(effects)
                 case Failed(link, error):
                     self.counters.drivers_failed += 1
                     log.error("driver.failed", link=link, exc_info=error)

@@ -26,7 +26,7 @@ from tests.bench.installation import Installation, Running, folder, free_port, m
 from tests.bench.measure import Figure, quantile
 
 SWIPES = 300
-CARDS = 4  # that take turns: a card that comes again takes its unused grant back, so none pile up
+CARDS = 2  # that take turns: a card that comes again takes its unused grant back, so none pile up
 STARTS = 3
 CLIENTS = 50
 

@@ -220,18 +220,25 @@ class MqttSink:
 
     async def _session(self, backoff: Backoff) -> None:
         status = f"{self._root}/status"
-        async with self._client(status) as client:
-            client.pending_calls_threshold = AT_ONCE  # how many there may be before it complains
-            await client.publish(status, "online", qos=1, retain=True)
-            backoff.reset()
-            self._there()
-            try:
-                async with asyncio.TaskGroup() as group:
-                    group.create_task(self._deliver(client))
-                    group.create_task(_until_disconnected(client))
-            except asyncio.CancelledError:
-                await client.publish(status, "offline", qos=1, retain=True, timeout=FAREWELL / 2)
-                raise
+        client = self._client(status)
+        try:
+            async with client:
+                client.pending_calls_threshold = AT_ONCE  # how many there may be before it complains
+                await client.publish(status, "online", qos=1, retain=True)
+                backoff.reset()
+                self._there()
+                await self._converse(client, status)
+        finally:
+            _let_go(client)
+
+    async def _converse(self, client: aiomqtt.Client, status: str) -> None:
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._deliver(client))
+                group.create_task(_until_disconnected(client))
+        except asyncio.CancelledError:
+            await client.publish(status, "offline", qos=1, retain=True, timeout=FAREWELL / 2)
+            raise
 
     def _client(self, status: str) -> aiomqtt.Client:
         plan = self.plan
@@ -279,6 +286,14 @@ class MqttSink:
         self._away_since = now if self._away_since is None else self._away_since
         if now - self._away_since >= AWAY_AFTER:
             self._troubles.on("sink_away", self.plan.name, {"error": error})
+
+
+def _let_go(client: aiomqtt.Client) -> None:
+    """A thread of the library may still be connecting: what comes of it must not reach a loop that has
+    ended."""
+    paho = client._client
+    paho.on_socket_open = paho.on_socket_close = None
+    paho.on_socket_register_write = paho.on_socket_unregister_write = None
 
 
 async def _until_disconnected(client: aiomqtt.Client) -> None:

@@ -75,9 +75,9 @@ def test_a_reader_that_was_unplugged_reads_again(site: LiveSite) -> None:
     site.until(lambda: _up(site, "reader-in"))
     assert time.monotonic() - begun < 2.5  # 2 s, and what it takes to ask
     before = site.lane("entrance")["decision"]["at"]
-    site.press("swipe", "entrance", "unknown")
+    site.press("swipe", "entrance", "blocked")
     site.until(lambda: site.lane("entrance")["decision"]["at"] != before, 30.0)
-    assert site.lane("entrance")["decision"]["why"] == "unknown_card"
+    assert site.lane("entrance")["decision"]["why"] == "blocked"
 
 
 def test_an_alarm_is_raised_acknowledged_and_cleared(site: LiveSite) -> None:
@@ -130,10 +130,10 @@ def test_a_recording_gives_the_same_events_again(
     recorder = threading.Thread(target=called, args=[*words])
     recorder.start()
     time.sleep(0.5)
-    site.press("swipe", "entrance", "unknown")
+    site.press("swipe", "entrance", "blocked")
     recorder.join()
     assert called("replay", str(file)) == 0
-    assert "denied: unknown_card" in capsys.readouterr().out
+    assert "denied: blocked" in capsys.readouterr().out
     bus = tmp_path / "bus.jsonl"
     assert called("record", "bus-gate", str(bus), "--for", "2s", "-c", str(site.config)) == 0
     assert called("replay", str(bus)) == 0

@@ -62,7 +62,6 @@ class Table(Generic[R]):
         return (
             f"CREATE TABLE IF NOT EXISTS {self.name}"
             f" (id INTEGER PRIMARY KEY, wall INTEGER NOT NULL, mono REAL NOT NULL, {columns}) STRICT;"
-            f"CREATE INDEX IF NOT EXISTS {self.name}_wall ON {self.name} (wall);"
         )
 
     def statement(self, record: R, at: Stamp) -> tuple[str, tuple[Cell, ...]]:
@@ -71,11 +70,16 @@ class Table(Generic[R]):
         return insert, (micros(at.wall), at.mono, *self.pack(record))
 
     def select(self, where: str) -> str:
-        """`where` is ours, never a person's text; its values are bound."""
+        """The newest first, as they were committed: an index of the instants would cost each commit a
+        page. `where` is ours, never a person's text; its values are bound."""
         return (
             f"SELECT wall, mono, {self._names} FROM {self.name}"  # noqa: S608
-            f" WHERE {where} ORDER BY wall DESC, id DESC LIMIT ?"
+            f" WHERE {where} ORDER BY id DESC LIMIT ?"
         )
+
+    @property
+    def newest(self) -> str:
+        return f"SELECT * FROM (SELECT wall, mono FROM {self.name} ORDER BY id DESC LIMIT 1)"  # noqa: S608
 
 
 def _kind(text: str) -> PermitKind | None:
@@ -149,7 +153,9 @@ OPERATORS: Table[Operator] = Table(
     lambda at, row: Operator(Action(row[0]), row[1], row[2], at, row[3]),
 )
 
-SCHEMA = "".join(table.schema for table in (DECISIONS, PASSAGES, ALARMS, FIRES, OPERATORS))
+ALL = (DECISIONS, PASSAGES, ALARMS, FIRES, OPERATORS)
+SCHEMA = "".join(table.schema for table in ALL)
+NEWEST = " UNION ALL ".join(table.newest for table in ALL)
 
 
 def statement(

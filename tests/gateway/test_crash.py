@@ -18,7 +18,13 @@ from tests.gateway.live import free_port
 from tests.gateway.remains import Remains, unexplained
 from tests.gateway.street import CONTACTS, StreetSite
 
-pytestmark = [pytest.mark.slow, pytest.mark.server, pytest.mark.timeout(900)]
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.server,
+    pytest.mark.timeout(900),
+    # The HTTP client drops a socket that found nobody any more without closing it.
+    pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning"),
+]
 
 KILLS = 32
 FIRE = 12  # the number of the kill before which it begins to burn
@@ -131,7 +137,7 @@ class Trial:
         left = self.remains()
         moves = sum(move.on for move in self.street.moves)
         return (
-            f"{KILLS} kills, {self.street.swipes} cards held out, {moves} movements,"
+            f"{len(self.ends) - 1} kills, {self.street.swipes} cards held out, {moves} movements,"
             f" {left.count('decisions')} decisions, {left.count('passages')} passages,"
             f" {left.count('alarms')} changes of alarms, {self.acknowledgements} acknowledgements and"
             f" {self.openings} openings by hand answered, {len(self.street.shown)} looks at the meter,"
@@ -194,13 +200,22 @@ def in_fire(trial: Trial, kills: int) -> None:
         street.fire, street.cars = False, True
 
 
+def last_seen(gateway: StreetSite) -> dict[str, str]:
+    """Which way each card went last."""
+    newest_first = gateway.ask("GET", "/passages?limit=1000")
+    return {it["card"]: it["direction"] for it in reversed(newest_first) if it["card"]}
+
+
 def those_inside_do_not_come_in_again(trial: Trial) -> None:
-    """Nobody moves any more: each card goes to the lane that must refuse it."""
+    """After one more kill nobody moves: each card then goes to the lane that must refuse it."""
     street, gateway = trial.street, trial.gateway
+    trial.start()
+    gateway.until(lambda: set(last_seen(gateway).values()) == {"in", "out"}, 120.0)
+    trial.live(at_move=True)
+    trial.check()
     street.come_and_go(False)
     gateway.until(lambda: street.empty, 60.0)
     places = trial.remains().places()
-    assert set(places.values()) == {True, False}
     before = trial.remains().count("decisions")
     trial.start()
     for card, inside in places.items():

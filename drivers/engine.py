@@ -14,7 +14,7 @@ from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from sitewarden.drivers.base import Counters, Driver, Output
-from sitewarden.drivers.line import Call, Failed, Line, Tap, Told
+from sitewarden.drivers.line import Call, Failed, Line, Standing, Tap, Told
 from sitewarden.rules.ahead import LIMIT, Ticket, WriteAhead
 from sitewarden.rules.core import Core
 from sitewarden.rules.model import Command, Effect, Event, Reading, Reason, Stamp, Tick, Trouble
@@ -55,6 +55,7 @@ class Engine:
     ) -> None:
         """`links`: how each link's driver is built; `limit`: s a record may hold up a command."""
         self._ahead = WriteAhead(limit)
+        self._standing: Standing = {}
         self._lines: dict[str, Line] = {}
         self._link_of: dict[str, str] = {}
         self.adopt(core, links, (), limit)
@@ -73,7 +74,8 @@ class Engine:
         one is built anew or gone, and the host has reported it `lost` before."""
         self.core, self._ahead.limit = core, limit
         self._lines = {
-            link: self._lines[link] if link in kept else Line(link, build) for link, build in links.items()
+            link: self._lines[link] if link in kept else Line(link, build, self._standing)
+            for link, build in links.items()
         }
         self._link_of = {device: link for link, line in self._lines.items() for device in line.devices}
 
@@ -107,6 +109,10 @@ class Engine:
     def listen(self, link: str, tap: Tap | None, at: Stamp) -> list[Todo]:
         """Lets `tap` see all that this link's driver is told and says; None ends it."""
         return self._run((link, output) for output in self._lines[link].listen(tap, at))
+
+    def calm(self, links: Iterable[str], at: Stamp) -> list[Todo]:
+        """Ends the pulses that are under way on these links, which are about to be closed."""
+        return self._run(self._ordered([off for link in links for off in self._lines[link].pulses(at)], at))
 
     def woken(self, at: Stamp) -> list[Todo]:
         """Runs every timer that is due."""
@@ -154,7 +160,8 @@ class Engine:
 
     def _ordered(self, commands: Iterable[Command], at: Stamp) -> _Flow:
         for command in commands:
-            yield from self._tell(self._link_of[command.device], Call.COMMAND, at, command)
+            if link := self._link_of.get(command.device):  # a reload may have taken the device away
+                yield from self._tell(link, Call.COMMAND, at, command)
 
     def _tell(self, link: str, call: Call, at: Stamp, told: Told = None) -> _Flow:
         for output in self._lines[link].tell(call, at, told):

@@ -10,6 +10,7 @@ from sitewarden.drivers.base import Counters, Driver, Output
 from sitewarden.rules.model import Command, Do, LinkChanged, Reason, Stamp, Trouble
 
 REBUILD_FIRST, REBUILD_MOST = 1.0, 60.0  # s until a driver that raised is built anew, doubling
+PULSE_OVER = 15.0  # s after its length; no driver sends a pulse so much later than it was told
 
 
 class Call(StrEnum):
@@ -56,17 +57,37 @@ def tell(driver: Driver, call: Call, at: Stamp, told: Told = None) -> Iterable[O
     raise TypeError(f"{call} does not take {told!r}")
 
 
+@dataclass(frozen=True, slots=True)
+class Stood:
+    """The last command that an output was given."""
+
+    command: Command
+    since: float  # mono
+
+    def perhaps_on(self, mono: float) -> bool:
+        """A pulse that may not be over."""
+        return self.command.do is Do.PULSE and mono < self.since + self.command.seconds + PULSE_OVER
+
+    @property
+    def again(self) -> Command:
+        """What a driver that knows nothing of it has to be told: what is held stays held, a pulse that
+        was under way is ended."""
+        return self.command if self.command.do is Do.SET else replace(self.command, do=Do.CLEAR)
+
+
+Standing = dict[tuple[str, str], Stood]
+"""By device and output. It is the engine's: drivers come and go, outputs stay as they were told."""
+
+
 class Line:
-    def __init__(self, link: str, build: Callable[[], Driver], before: "Line | None" = None) -> None:
-        """`before`: the line that this one replaces, after its link was reconfigured."""
-        self.link, self._build = link, build
+    def __init__(self, link: str, build: Callable[[], Driver], standing: Standing) -> None:
+        self.link, self._build, self._standing = link, build, standing
         self._driver = build()
         self.devices = self._driver.devices
         self._up = False
         self._rebuild_at: float | None = None
         self._failed_at, self._pause = -inf, REBUILD_FIRST
-        self._last: dict[tuple[str, str], Command] = dict(before._last) if before else {}  # by output
-        self._retell = before is not None
+        self._owed = self._stood()  # told to the driver once it is connected
         self._tap: Tap | None = None
         self.wake_at = self._driver.wake_at  # kept, since it is asked for at every turn of every line
 
@@ -75,19 +96,32 @@ class Line:
         return self._driver.counters
 
     def tell(self, call: Call, at: Stamp, told: Told = None) -> Iterator[Output | Failed]:
-        """Calls the driver, unless it is set aside; then only the connection is remembered."""
-        yield from self._told(call, at, told)
-        self.wake_at = self._driver.wake_at if self._rebuild_at is None else self._rebuild_at
-
-    def _told(self, call: Call, at: Stamp, told: Told) -> Iterator[Output | Failed]:
+        """Calls the driver. While it is set aside only the connection is remembered, but for a command:
+        that does not wait for the pause to be over."""
         if call in (Call.CONNECTED, Call.LOST):
             self._up = call is Call.CONNECTED
+        if self._rebuild_at is not None and (call is Call.COMMAND or at.mono >= self._rebuild_at):
+            yield from self._rebuilt(at)
+        if self._rebuild_at is None:
+            yield from self._told(call, at, told)
+        self.wake_at = self._driver.wake_at if self._rebuild_at is None else self._rebuild_at
+
+    def listen(self, tap: Tap | None, at: Stamp) -> Iterator[Output | Failed]:
+        """Lets `tap` see all from here on, beginning with a new driver, so that a recording needs no
+        memory of what was before. None ends it."""
+        self._tap = tap
+        if tap and self._rebuild_at is None:
+            yield from self._afresh(at)
+            self.wake_at = self._driver.wake_at
+
+    def pulses(self, at: Stamp) -> list[Command]:
+        """What ends the pulses that may be under way."""
+        mine = (stood for (device, _), stood in self._standing.items() if device in self.devices)
+        return [stood.again for stood in mine if stood.perhaps_on(at.mono)]
+
+    def _told(self, call: Call, at: Stamp, told: Told) -> Iterator[Output | Failed]:
         if isinstance(told, Command):
-            self._remember(told)
-        if self._rebuild_at is not None:
-            if call is Call.WOKEN and at.mono >= self._rebuild_at:
-                yield from self._rebuilt(at)
-            return
+            self._remember(told, at)
         if self._tap:
             self._tap.told(call, at, told)
         try:
@@ -95,17 +129,26 @@ class Line:
                 if self._tap:
                     self._tap.said(output)
                 yield output
-            if call is Call.CONNECTED and self._retell:
-                self._retell = False
-                yield from self._told_again(at)
         except Exception as error:  # noqa: BLE001 - whatever a driver raises stays its own affair
-            yield from self._set_aside(error, at)
+            if isinstance(error, ValueError) and isinstance(told, Command):  # there is no such output
+                del self._standing[told.device, told.output]
+                yield Failed(self.link, error)
+            else:
+                yield from self._set_aside(error, at)
+        if call is Call.CONNECTED:
+            owed, self._owed = self._owed, []
+            for command in owed:
+                if self._rebuild_at is None:
+                    yield from self._told(Call.COMMAND, at, command)
 
-    def _remember(self, command: Command) -> None:
+    def _remember(self, command: Command, at: Stamp) -> None:
         output = command.device, command.output
-        held = output in self._last and self._last[output].do is Do.SET
-        if not (held and command.do is Do.PULSE):  # a pulse on a held output leaves it held
-            self._last[output] = command
+        stood = self._standing.get(output)
+        if not (command.do is Do.PULSE and stood and stood.command.do is Do.SET):  # what is held stays so
+            self._standing[output] = Stood(command, at.mono)
+
+    def _stood(self) -> list[Command]:
+        return [stood.again for (device, _), stood in self._standing.items() if device in self.devices]
 
     def _set_aside(self, error: Exception, at: Stamp) -> Iterator[Output | Failed]:
         again = at.mono - self._failed_at < 2 * REBUILD_MOST
@@ -120,22 +163,7 @@ class Line:
         yield Trouble("driver_failed", self.link, False, at)
         yield from self._afresh(at)
 
-    def listen(self, tap: Tap | None, at: Stamp) -> Iterator[Output | Failed]:
-        """Lets `tap` see all from here on, beginning with a new driver, so that a recording needs no
-        memory of what was before. None ends it."""
-        self._tap = tap
-        if tap and self._rebuild_at is None:
-            yield from self._afresh(at)
-            self.wake_at = self._driver.wake_at
-
     def _afresh(self, at: Stamp) -> Iterator[Output | Failed]:
-        self._driver, self._rebuild_at, self._retell = self._build(), None, True
+        self._driver, self._rebuild_at, self._owed = self._build(), None, self._stood()
         if self._up:
-            yield from self.tell(Call.CONNECTED, at)
-
-    def _told_again(self, at: Stamp) -> Iterator[Output | Failed]:
-        """Tells a new driver what stood with the old one: what was held stays held, and a pulse that
-        was under way is ended. No output is left as the old driver's memory alone knew it."""
-        for command in [last for last in self._last.values() if last.device in self.devices]:
-            do = Do.SET if command.do is Do.SET else Do.CLEAR
-            yield from self.tell(Call.COMMAND, at, replace(command, do=do))
+            yield from self._told(Call.CONNECTED, at, None)

@@ -7,13 +7,14 @@ from zoneinfo import ZoneInfo
 
 from sitewarden.drivers.base import Output
 from sitewarden.drivers.engine import Commit, Engine, Publish, Send, Todo
-from sitewarden.drivers.line import REBUILD_FIRST, Call, Failed, Told
+from sitewarden.drivers.line import REBUILD_FIRST, Call, Failed, Line, Told
 from sitewarden.rules.core import Core
 from sitewarden.rules.model import (
     CardRead,
     Command,
     Decision,
     Direction,
+    Do,
     FireKind,
     FireSignal,
     LinkChanged,
@@ -179,6 +180,67 @@ def test_a_link_that_is_reconfigured_takes_over_what_its_outputs_were_told() -> 
     house.lost("bus", at(2))
     house.adopt(house.core, {"gate": OneByteReader, "bus": Relay}, kept={"gate"}, limit=0.15)
     assert sent(house.connected("bus", at(3)))[0] == b"set out1"
+
+
+def test_a_pulse_that_a_reconfiguration_cuts_short_is_ended_by_the_new_driver() -> None:
+    house = engine()
+    (ticket,) = tickets(house.received("gate", b"c", at(1)))
+    house.committed(ticket, at(1.01))
+    house.lost("bus", at(1.2))
+    house.adopt(house.core, {"gate": OneByteReader, "bus": Relay}, kept={"gate"}, limit=0.15)
+    assert sent(house.connected("bus", at(1.5))) == [b"clear out1"]
+    assert sent(house.lost("bus", at(2))) + sent(house.connected("bus", at(3))) == []
+
+
+def test_pulses_are_ended_before_their_link_is_closed_and_nothing_else_is() -> None:
+    house = engine()
+    assert house.calm(["bus", "gate"], at(0.5)) == []
+    (ticket,) = tickets(house.received("gate", b"c", at(1)))
+    house.committed(ticket, at(1.01))
+    assert sent(house.calm(["bus"], at(1.2))) == [b"clear out1"]
+    house.event(FireSignal("panel", FireKind.FIRE, at(2)))
+    assert house.calm(["bus"], at(2.1)) == []
+
+
+def test_a_fire_does_not_wait_for_a_driver_that_was_set_aside() -> None:
+    house = engine()
+    house.received("bus", b"!", at(1))
+    todo = house.event(FireSignal("panel", FireKind.FIRE, at(1.1)))
+    assert b"set out1" in sent(todo)
+    assert LinkChanged("relay", True, at(1.1)) in published(todo, LinkChanged)
+
+
+def test_a_driver_that_fails_at_every_command_ends_no_loop_and_no_stack() -> None:
+    relay = Relay()
+    house = engine(relay=relay)
+    for output in ("out1", "out2", "out3"):
+        list(house._lines["bus"].tell(Call.COMMAND, at(1), Command("relay", output, Do.SET)))
+    relay.broken[:] = [True] * 50
+    todo = house.event(FireSignal("panel", FireKind.FIRE, at(2)))
+    assert any(isinstance(part, Failed) for part in todo)
+    assert len(relay.broken) > 40
+
+
+def test_an_output_that_the_device_lacks_is_told_and_disturbs_nothing_else() -> None:
+    class Choosy(Relay):
+        def command(self, command: Command, at: Stamp) -> Iterator[Output]:
+            if command.output != "out1":
+                raise ValueError(f"no output {command.output}")
+            return Relay.command(self, command, at)
+
+    line = Line("bus", Choosy, {})
+    list(line.tell(Call.CONNECTED, at(0)))
+    (failed,) = line.tell(Call.COMMAND, at(1), Command("relay", "out9", Do.SET))
+    assert isinstance(failed, Failed)
+    assert list(line.tell(Call.COMMAND, at(2), Command("relay", "out1", Do.SET))) == [b"set out1"]
+
+
+def test_a_command_for_a_device_that_a_reload_took_away_is_dropped() -> None:
+    house = engine()
+    (ticket,) = tickets(house.received("gate", b"c", at(1)))
+    house.lost("bus", at(1.01))
+    house.adopt(house.core, {"gate": OneByteReader}, kept={"gate"}, limit=0.15)
+    assert house.committed(ticket, at(1.02)) == []
 
 
 def test_equal_links_do_not_notice_another_configuration() -> None:

@@ -7,7 +7,8 @@ handed to the main loop here.
 import asyncio
 import fcntl
 import signal
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
 from pathlib import Path
@@ -30,10 +31,11 @@ from sitewarden.gateway.outlets import Outlets
 from sitewarden.gateway.prompt import be_prompt
 from sitewarden.gateway.recording import Recording as Tape
 from sitewarden.gateway.recording import RecordingFile
+from sitewarden.gateway.spool import SpoolFailed
 from sitewarden.gateway.tokens import Tokens
 from sitewarden.gateway.watchdog import Watchdog
 from sitewarden.rules.core import Core
-from sitewarden.rules.model import Effect, Event, Operator, PermitChanged, Stamp, Trouble
+from sitewarden.rules.model import Effect, Event, Operator, PermitChanged, Stamp, Trouble, Value
 
 log = structlog.get_logger()
 
@@ -57,9 +59,8 @@ class App:
         self.hub = Hub()
         self.outlets = Outlets(site, self.hub, self.clock, self._report)
         self.trend = self.outlets.trend
-        self._revision = (
-            self.cards.revision()
-        )  # before the cards: a change in between is told twice, not never
+        # Before the cards are read: a change in between is told twice, not never.
+        self._revision = self.cards.revision()
         permits = self.cards.all()
         cells, broken = self.journal.cells()
         core = Core(site.plan, permits, cells)
@@ -87,13 +88,16 @@ class App:
         )
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self.stop)
-        loop.add_signal_handler(signal.SIGHUP, self.reload)
+        loop.add_signal_handler(signal.SIGHUP, self._hung_up)
         api = ApiServer(self)
         be_prompt()
         self.outlets.start()
         self.host.start()
         api.start()
-        chores = [loop.create_task(self._follow_cards()), loop.create_task(self._remember())]
+        chores = [
+            loop.create_task(self._chore("cards", FOLLOW, self._follow_cards)),
+            loop.create_task(self._chore("clock", REMEMBER, self._remember)),
+        ]
         self._say_what_was_set_aside()
         self.watchdog.ready()
         log.info(
@@ -134,24 +138,37 @@ class App:
                     "journal_set_aside", "journal", True, self.now(), {"file": self.journal.set_aside.name}
                 )
             )
-        for key in self._broken:
-            log.error("journal.cell_unreadable", key=key)
-            self._trouble(Trouble("state_unreadable", key, True, self.now()))
+        for kind, count in Counter(key.partition("/")[0] for key in self._broken).items():
+            self._trouble(Trouble("state_unreadable", kind, True, self.now(), {"count": count}))
+
+    async def _chore(self, name: str, pause: float, act: Callable[[], Awaitable[None]]) -> None:
+        """Does it again and again; what goes wrong is an alarm until it goes well."""
+        failed = False
+        while True:
+            try:
+                await act()
+            except Exception as error:
+                log.exception("chore.failed", chore=name)
+                failed = self._in_trouble(name, True, failed, {"error": type(error).__name__})
+            else:
+                failed = self._in_trouble(name, False, failed, {})
+            await asyncio.sleep(pause)
+
+    def _in_trouble(self, chore: str, now: bool, before: bool, params: Mapping[str, Value]) -> bool:
+        if now is not before:
+            self._trouble(Trouble("chore_failed", chore, now, self.now(), params))
+        return now
 
     async def _follow_cards(self) -> None:
         """Cards are written to the journal by the command line and the API; the core learns of it here."""
-        while True:
-            self._revision, rows = await self._loop.run_in_executor(
-                None, self.cards.changed_since, self._revision
-            )
-            for row in rows:
-                self.host.event(PermitChanged(row.card, row.permit, self.now()))
-            await asyncio.sleep(FOLLOW)
+        self._revision, rows = await self._loop.run_in_executor(
+            None, self.cards.changed_since, self._revision
+        )
+        for row in rows:
+            self.host.event(PermitChanged(row.card, row.permit, self.now()))
 
     async def _remember(self) -> None:
-        while True:
-            self.journal.submit((), lambda error: None, self.now())
-            await asyncio.sleep(REMEMBER)
+        self.journal.submit((), lambda error: None, self.now())
 
     # -- the gateway's own troubles --------------------------------------------------------------
 
@@ -174,7 +191,7 @@ class App:
         return self.clock.now()
 
     def ready(self) -> Mapping[str, bool]:
-        return {"core": self.host.counters.steps > 0, "journal": self.host.counters.commits > 0}
+        return self.host.ready()
 
     def status(self) -> Status:
         return self.outlets.status(self.started, self.clock.trusted)
@@ -218,26 +235,34 @@ class App:
 
     # -- reload ----------------------------------------------------------------------------------
 
+    def _hung_up(self) -> None:
+        """SIGHUP: nobody waits for the answer, so it stands in the log."""
+        self._hang_up = self._loop.create_task(self._reload())
+
     async def _reload(self) -> Reloaded:
         """Checks the configuration file first; a wrong one changes nothing. What is equal goes on."""
         async with self._reloading:
-            return await self._reloaded()
+            reloaded = await self._reloaded()
+        for error in reloaded.errors:
+            log.error("reload.refused", error=error)
+        if not reloaded.errors:
+            log.info("reload.done", changed=reloaded.changed)
+        return reloaded
 
     async def _reloaded(self) -> Reloaded:
         try:
             site = await self._loop.run_in_executor(None, load, self.site.source)
         except ConfigErrors as wrong:
-            for error in wrong.errors:
-                log.error("reload.refused", error=str(error))
             return Reloaded(errors=tuple(str(error) for error in wrong.errors))
         fixed = [key for key in ("id", "data", "http") if getattr(site, key) != getattr(self.site, key)]
         if fixed:
             return Reloaded(
                 errors=tuple(f"{site.source}: {key} changed, which needs a restart" for key in fixed)
             )
-        changed = await self._adopt(site)
-        log.info("reload.done", changed=changed)
-        return Reloaded(changed=tuple(changed))
+        try:
+            return Reloaded(changed=tuple(await self._adopt(site)))
+        except (OSError, SpoolFailed) as error:
+            return Reloaded(errors=(f"{site.source}: {error}",))
 
     async def _adopt(self, site: Site) -> list[str]:
         other_rules = site.plan != self.site.plan
@@ -246,8 +271,8 @@ class App:
             return Core(site.plan, core.permits, core.save()) if other_rules else core
 
         changed = ["rules"] if other_rules else []
+        changed += await self._loop.run_in_executor(None, self.outlets.adopt, site)  # it can still refuse
         changed += await self.host.adopt(remake, site.links, site.commit_limit)
-        changed += await self._loop.run_in_executor(None, self.outlets.adopt, site)
         self.board = self.board.carried(site)
         self.site = site
         return changed

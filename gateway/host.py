@@ -23,7 +23,8 @@ from sitewarden.rules.model import ClockTrust, Effect, Event, Reason, Tick
 
 log = structlog.get_logger()
 
-PULSE = 1.0  # s between two looks at the clock; each feeds the watchdog
+BEAT = 1.0  # s between two looks at the clock; each feeds the watchdog
+CALM = 0.3  # s in which a bus confirms that the pulses on it have ended
 
 
 @dataclass(slots=True)
@@ -57,7 +58,9 @@ class Host:
         self._answers: dict[int, tuple[Future[Sequence[Effect]], Sequence[Effect]]] = {}
         self._timer: asyncio.TimerHandle | None = None
         self._armed_for: float | None = None
-        self._pulse: asyncio.TimerHandle | None = None
+        self._beats: asyncio.TimerHandle | None = None
+        self._stepped_at = clock.now().mono
+        self._refused = False
 
     def start(self) -> None:
         self.event(ClockTrust(self._clock.trusted, self._clock.now()))  # before anything believes the clock
@@ -67,7 +70,7 @@ class Host:
 
     async def stop(self) -> None:
         await self._close(self.links)
-        for timer in (self._timer, self._pulse):
+        for timer in (self._timer, self._beats):
             if timer:
                 timer.cancel()
 
@@ -93,7 +96,18 @@ class Host:
         return changed
 
     async def _close(self, names: Collection[str]) -> None:
+        """No relay stays on because its link was closed in the middle of a pulse."""
+        if ends := self.engine.calm(names, self._clock.now()):
+            self._perform(ends)
+            await asyncio.sleep(CALM)
         await asyncio.gather(*(self.links[name].stop() for name in names))
+
+    def ready(self) -> dict[str, bool]:
+        """Whether the core steps, and whether its decisions become durable."""
+        return {
+            "core": self._clock.now().mono - self._stepped_at < 5 * BEAT,
+            "journal": self._journal.alive and not self._refused,
+        }
 
     # -- what the links say ----------------------------------------------------------------------
 
@@ -112,15 +126,15 @@ class Host:
         self._perform(self.engine.event(event))
 
     def operate(self, event: Event, answer: Future[Sequence[Effect]]) -> None:
-        """Steps the core; `answer` has the effects once they are durable, OSError if they cannot be."""
+        """Steps the core; `answer` has the effects once they are durable, or why they cannot be so."""
         todo = self.engine.event(event)
         effects = [effect for part in todo if isinstance(part, Publish) for effect in part.effects]
         ticket = next((part.ticket for part in todo if isinstance(part, Commit)), None)
-        if ticket is None:
-            answer.set_result(effects)
-        else:
+        if ticket:
             self._answers[ticket.number] = answer, effects
         self._perform(todo)
+        if ticket is None:
+            _settle(answer, effects)
 
     def listen(self, link: str, tap: Tap | None) -> None:
         self._perform(self.engine.listen(link, tap, self._clock.now()))
@@ -148,18 +162,16 @@ class Host:
         self._loop.call_soon_threadsafe(self._answered, number, error)
 
     def _answered(self, number: int, error: BaseException | None) -> None:
-        answer, effects = self._answers.pop(number, (None, ()))
+        self._refused = error is not None
         if error is None:
             self.counters.commits += 1
             self._perform(self.engine.committed(number, self._clock.now()))
-            if answer:
-                answer.set_result(effects)
         else:
             self.counters.refused += 1
             log.error("journal.refused", error=str(error))
             self._perform(self.engine.refused(number, self._clock.now()))
-            if answer:
-                answer.set_exception(error)
+        if number in self._answers:
+            _settle(*self._answers.pop(number), error)
 
     def _arm(self) -> None:
         """Sets the one timer to the engine's next instant."""
@@ -177,9 +189,22 @@ class Host:
         self._perform(self.engine.woken(self._clock.now()))
 
     def _beat(self) -> None:
+        self._beats = self._loop.call_later(BEAT, self._beat)
         now = self._clock.now()
         if self._clock.trust_changed():
             self.event(ClockTrust(self._clock.trusted, now))
         self.event(Tick(now))
+        self._stepped_at = now.mono
         self._alive()
-        self._pulse = self._loop.call_later(PULSE, self._beat)
+
+
+def _settle(
+    answer: Future[Sequence[Effect]], effects: Sequence[Effect], error: BaseException | None = None
+) -> None:
+    """Answers, unless whoever asked has given up meanwhile."""
+    if not answer.set_running_or_notify_cancel():
+        return
+    if error:
+        answer.set_exception(error)
+    else:
+        answer.set_result(effects)

@@ -113,6 +113,11 @@ class Journal:
         else:
             self._jobs.put(job)
 
+    @property
+    def alive(self) -> bool:
+        """Whether the thread that commits is there."""
+        return self._thread.is_alive()
+
     def close(self, timeout: float = 5.0) -> None:
         """Commits what was submitted before, and ends the thread."""
         self._jobs.put(None)

@@ -88,10 +88,15 @@ def configure(stream: TextIO = sys.stderr, verbose: bool = False, quiet: bool = 
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=not terminal),
             masked,
-            structlog.dev.ConsoleRenderer() if terminal else structlog.processors.format_exc_info,
+            _for_people() if terminal else structlog.processors.format_exc_info,
             *([] if terminal else [structlog.processors.JSONRenderer(ensure_ascii=False)]),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(level),
         logger_factory=lambda *_: lines,
     )
     return lines
+
+
+def _for_people() -> structlog.dev.ConsoleRenderer:
+    """Its own way to show a traceback prints every frame's variables: card numbers, tokens."""
+    return structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)

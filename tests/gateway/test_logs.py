@@ -74,6 +74,21 @@ def test_personal_data_is_masked_whoever_logs_it(log: Log) -> None:
     assert "734" not in log.stream.getvalue()
 
 
+def test_a_traceback_on_a_terminal_shows_no_variables(monkeypatch: pytest.MonkeyPatch) -> None:
+    stream = Moody()
+    monkeypatch.setattr(stream, "isatty", lambda: True)
+    log = Log(stream, logs.configure(stream))
+    card = "01000734E0"
+    try:
+        raise ValueError(len(card))
+    except ValueError:
+        structlog.get_logger().error("failed", exc_info=sys.exc_info())
+    log.lines.close()
+    structlog.reset_defaults()
+    assert "ValueError: 10" in stream.getvalue()
+    assert "01000734E0" not in stream.getvalue()
+
+
 def test_the_traceback_of_an_error_is_one_line(log: Log) -> None:
     try:
         raise ValueError("why")

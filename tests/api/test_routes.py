@@ -182,8 +182,16 @@ def test_the_trend(house: SmallHouse, engineer: TestClient) -> None:
     assert [row["last"] for row in told["rows"]] == [1.0 + minute for minute in range(10)]
     assert told["unit"] == "m"
     assert engineer.get("/api/v1/trend?point=no.such").status_code == 404
-    wrong = engineer.get("/api/v1/trend?point=tank.level&since=2026-05-20T10:00:00")
-    assert wrong.status_code == 422
+
+
+@pytest.mark.parametrize(
+    "instant", ["2026-05-20T10:00:00", "0001-01-01T00:00:00Z", "9999-12-31T23:59:59-23:59", "soon"]
+)
+def test_an_instant_that_no_store_could_reckon_with_is_refused(engineer: TestClient, instant: str) -> None:
+    asked = (("trend", "since"), ("trend", "until"), ("passages", "before"), ("alarms/history", "before"))
+    for path, name in asked:
+        answer = engineer.get(f"/api/v1/{path}", params={"point": "tank.level", name: instant})
+        assert (answer.status_code, answer.json()["code"]) == (422, "invalid"), (path, name)
 
 
 def test_metrics_are_prometheus_text(engineer: TestClient) -> None:

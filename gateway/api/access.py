@@ -74,6 +74,7 @@ class Needs:
 
 
 Viewer = Annotated[Caller, Depends(Needs(Permission.READ))]
+Acquainted = Annotated[Caller, Depends(Needs(Permission.PERSONAL))]
 Acknowledger = Annotated[Caller, Depends(Needs(Permission.ACKNOWLEDGE))]
 Opener = Annotated[Caller, Depends(Needs(Permission.OPEN))]
 Resetter = Annotated[Caller, Depends(Needs(Permission.RESET_FIRE))]

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
 
-from sitewarden.gateway.api.access import Clerk, Viewer
+from sitewarden.gateway.api.access import Acquainted, Clerk
 from sitewarden.gateway.api.context import TheHouse, TheShapes
 from sitewarden.gateway.api.house import House
 from sitewarden.gateway.api.models import CardIn, CardOut, CardPatch
@@ -18,14 +18,14 @@ router = APIRouter(prefix="/cards")
 
 @router.get("")
 def search(
-    house: TheHouse, shapes: TheShapes, _: Viewer, text: Annotated[str, Query(max_length=100)] = ""
+    house: TheHouse, shapes: TheShapes, _: Acquainted, text: Annotated[str, Query(max_length=100)] = ""
 ) -> list[CardOut]:
     """Cards whose number, plate, holder or space contains `text`; all of them without it."""
     return [shapes.card(permit) for permit in (house.cards.search(text) if text else house.cards.all())]
 
 
 @router.get("/{card}")
-def show(card: str, house: TheHouse, shapes: TheShapes, _: Viewer) -> CardOut:
+def show(card: str, house: TheHouse, shapes: TheShapes, _: Acquainted) -> CardOut:
     return shapes.card(_known(house, card))
 
 

@@ -64,21 +64,25 @@ class WriteAhead:
 
     def committed(self, number: int, at: Stamp) -> tuple[list[Command], list[Trouble]]:
         """The journal has it. Commits may be reported in any order, late ones included."""
-        _, commands = self._waiting.pop(number, (0.0, ()))
-        troubles = []
-        if self._late.pop(number, None) is not None and not self._late:
-            troubles.append(Trouble("journal_late", "journal", False, at))
+        commands, troubles = self._answered(number, at)
         if self._refused:
             self._refused = False
             troubles.append(Trouble("journal_failed", "journal", False, at))
-        return list(commands), troubles
+        return commands, troubles
 
     def refused(self, number: int, at: Stamp) -> tuple[list[Command], list[Trouble]]:
         """The journal cannot have it (full or broken disk): the commands need not wait for it."""
+        commands, troubles = self._answered(number, at)
+        if not self._refused:
+            self._refused = True
+            troubles.append(Trouble("journal_failed", "journal", True, at))
+        return commands, troubles
+
+    def _answered(self, number: int, at: Stamp) -> tuple[list[Command], list[Trouble]]:
+        """An answer of either kind ends a ticket's lateness."""
         _, commands = self._waiting.pop(number, (0.0, ()))
-        self._late.pop(number, None)
-        fresh, self._refused = not self._refused, True
-        return list(commands), [Trouble("journal_failed", "journal", True, at)] if fresh else []
+        over = self._late.pop(number, None) is not None and not self._late
+        return list(commands), [Trouble("journal_late", "journal", False, at)] if over else []
 
     def overdue(self, at: Stamp) -> tuple[list[Command], list[Trouble]]:
         """What has waited long enough: the commands, and the trouble that this is."""

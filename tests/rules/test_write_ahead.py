@@ -48,6 +48,21 @@ def test_a_late_journal_holds_up_no_car_and_is_told_of_once() -> None:
     assert gate.committed(first, at(0.3)) == ([], [Trouble("journal_late", "journal", False, at(0.3))])
 
 
+def test_a_late_ticket_that_is_refused_is_late_no_longer() -> None:
+    gate = WriteAhead()
+    number, _ = submitted(gate, RECORD, OPEN)
+    gate.overdue(at(0.2))
+    assert gate.refused(number, at(5.0)) == (
+        [],
+        [
+            Trouble("journal_late", "journal", False, at(5.0)),
+            Trouble("journal_failed", "journal", True, at(5.0)),
+        ],
+    )
+    again, _ = submitted(gate, RECORD, seconds=6.0)
+    assert gate.committed(again, at(6.1))[1] == [Trouble("journal_failed", "journal", False, at(6.1))]
+
+
 def test_commits_may_be_reported_in_any_order() -> None:
     gate = WriteAhead()
     first, _ = submitted(gate, RECORD, OPEN)

@@ -16,6 +16,7 @@ class Glance:
     data: Path
     zone: ZoneInfo
     lanes: tuple[str, ...]
+    private_spaces: tuple[str, ...]
     url: str  # of the page
 
 
@@ -27,10 +28,18 @@ def glance(path: Path) -> Glance:
         document.wrong(("data",), "a text")
     if zone not in available_timezones():
         document.wrong(("site", "timezone"), "a time zone such as 'Asia/Shanghai'")
+    spaces = document.get("parking", "private_spaces") or []
+    if not isinstance(spaces, list):
+        document.wrong(("parking", "private_spaces"), "a list of names")
+        spaces = []
     if document.errors:
         raise ConfigErrors(document.errors)
     host, port = document.get("http", "host") or "127.0.0.1", document.get("http", "port") or 8080
     lanes = document.names("parking", "lanes")
     return Glance(
-        path.absolute().parent / str(data), ZoneInfo(str(zone)), tuple(lanes), f"http://{host}:{port}"
+        path.absolute().parent / str(data),
+        ZoneInfo(str(zone)),
+        tuple(lanes),
+        tuple(map(str, spaces)),
+        f"http://{host}:{port}",
     )

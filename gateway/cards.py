@@ -16,6 +16,7 @@ from pathlib import Path
 
 from sitewarden.gateway.clock import wall_now
 from sitewarden.gateway.database import Sync, connect, connect_reading, make_private, transaction
+from sitewarden.gateway.issuing import Issuing, card_number
 from sitewarden.gateway.records import micros, stamp
 from sitewarden.rules.model import Permit, PermitKind
 
@@ -91,7 +92,7 @@ class Cards:
             db.execute(_LOG, (micros(wall_now()), by, card, None))
         return True
 
-    def import_csv(self, path: Path, by: str) -> Imported:
+    def import_csv(self, path: Path, by: str, issuing: Issuing) -> Imported:
         """Reads a file as `export_csv` writes it: UTF-8, or GB 18030 as Chinese spreadsheets save it."""
         good: dict[str, Permit] = {}
         errors: list[str] = []
@@ -100,6 +101,8 @@ class Cards:
                 errors.append(f"{path}:{line}: {found}")
             elif found.card in good:
                 errors.append(f"{path}:{line}: a card of an earlier line, expected each card once")
+            elif wrong := issuing.wrong(found):
+                errors.append(f"{path}:{line}: {wrong}")
             else:
                 good[found.card] = found
         self.put_all(good.values(), by)
@@ -214,19 +217,16 @@ def _read_csv(path: Path) -> Iterator[tuple[int, Permit | str]]:
 
 
 def _parsed(row: dict[str, str]) -> Permit | str:
-    card, kind, blocked = row["card"], row["kind"], row.get("blocked", "").lower()
-    if not card:
-        return "no card, expected its number"
+    kind, blocked = row["kind"], row.get("blocked", "").lower()
     if kind not in tuple(PermitKind):
         return f"kind {kind!r}, expected {', '.join(PermitKind)}"
     if blocked not in _BLOCKED:
         return f"blocked {blocked!r}, expected yes or no"
     try:
+        card = card_number(row["card"])
         valid_from, valid_to = _day(row, "valid_from"), _day(row, "valid_to")
     except ValueError as error:
         return str(error)
-    if valid_from > valid_to:
-        return f"valid_to {valid_to}, expected {valid_from} (valid_from) or later"
     return Permit(
         card,
         PermitKind(kind),

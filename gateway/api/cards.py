@@ -4,16 +4,20 @@ from dataclasses import replace
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
+from pydantic import AfterValidator
 
 from sitewarden.gateway.api.access import Acquainted, Clerk
 from sitewarden.gateway.api.context import TheHouse, TheShapes
 from sitewarden.gateway.api.house import House
 from sitewarden.gateway.api.models import CardIn, CardOut, CardPatch
 from sitewarden.gateway.api.problems import Problem
+from sitewarden.gateway.issuing import Issuing, card_number
 from sitewarden.gateway.tokens import Caller
 from sitewarden.rules.model import Permit
 
 router = APIRouter(prefix="/cards")
+
+CardNumber = Annotated[str, AfterValidator(card_number)]
 
 
 @router.get("")
@@ -25,20 +29,25 @@ def search(
 
 
 @router.get("/{card}")
-def show(card: str, house: TheHouse, shapes: TheShapes, _: Acquainted) -> CardOut:
+def show(card: CardNumber, house: TheHouse, shapes: TheShapes, _: Acquainted) -> CardOut:
     return shapes.card(_known(house, card))
 
 
 @router.put("/{card}")
-def put(card: str, wanted: CardIn, house: TheHouse, shapes: TheShapes, caller: Clerk) -> CardOut:
+def put(card: CardNumber, wanted: CardIn, house: TheHouse, shapes: TheShapes, caller: Clerk) -> CardOut:
     """Issues a card, or replaces what was known of it."""
-    return shapes.card(_issue(house, caller, Permit(card, **_fields(wanted))))
+    permit = Permit(card, **_fields(wanted))
+    _issue(house, caller, permit)
+    return shapes.card(permit)
 
 
 @router.patch("/{card}")
-def alter(card: str, wanted: CardPatch, house: TheHouse, shapes: TheShapes, caller: Clerk) -> CardOut:
+def alter(card: CardNumber, wanted: CardPatch, house: TheHouse, shapes: TheShapes, caller: Clerk) -> CardOut:
     """Renews, blocks or corrects: only what is given changes."""
-    return shapes.card(_issue(house, caller, replace(_known(house, card), **_fields(wanted))))
+    known = _known(house, card)
+    permit = replace(known, **_fields(wanted))
+    _issue(house, caller, permit, known)
+    return shapes.card(permit)
 
 
 def _known(house: House, card: str) -> Permit:
@@ -55,10 +64,8 @@ def _fields(wanted: CardIn | CardPatch) -> dict[str, Any]:
     return fields
 
 
-def _issue(house: House, caller: Caller, permit: Permit) -> Permit:
-    if permit.valid_from > permit.valid_to:
-        raise Problem(422, "invalid", "valid_from must not lie after valid_to")
-    if unknown := permit.lanes - house.board.lanes.keys():
-        raise Problem(422, "invalid", f"no such lanes: {', '.join(sorted(unknown))}")
+def _issue(house: House, caller: Caller, permit: Permit, before: Permit | None = None) -> None:
+    issuing = Issuing(frozenset(house.board.lanes), house.site.plan.parking.private_spaces)
+    if wrong := issuing.wrong(permit, before):
+        raise Problem(422, "invalid", wrong)
     house.cards.put(permit, caller.name)
-    return permit

@@ -13,6 +13,7 @@ from sitewarden.config.glance import Glance
 from sitewarden.gateway.cards import Cards
 from sitewarden.gateway.cli.common import SITE, Config, Failure, Full, Json, caller, look, print_json, table
 from sitewarden.gateway.clock import wall_now
+from sitewarden.gateway.issuing import Issuing, card_number
 from sitewarden.gateway.mask import mask
 from sitewarden.rules.model import Permit, PermitKind
 
@@ -31,9 +32,10 @@ Each change is kept with who made it and when. Lists show card numbers and plate
 
 
 def _card(text: str) -> str:
-    if not (text.isascii() and text.isalnum()) or len(text) > 32:
-        raise typer.BadParameter("a card number is of letters and digits")
-    return text.upper()
+    try:
+        return card_number(text)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from None
 
 
 def _day(text: str) -> date:
@@ -78,13 +80,9 @@ def add(
     place, cards = _open(config)
     if cards.get(number):
         raise Failure(f"{number} is issued already: renew, block or remove it")
-    if (kind is PermitKind.PRIVATE) != bool(space):
-        raise typer.BadParameter("a private card has a --space, and no other kind has one")
-    if unknown := set(lane or ()) - set(place.lanes):
-        raise typer.BadParameter(f"no lane {', '.join(sorted(unknown))}; there are {', '.join(place.lanes)}")
     first = since or wall_now().astimezone(place.zone).date()
     permit = Permit(number, kind, first, to, holder, plate, space, lanes=frozenset(lane or ()))
-    _put(cards, permit)
+    _put(place, cards, permit)
     print(f"{number} opens from {first} to {to}.")
 
 
@@ -99,8 +97,9 @@ def renew(
     \b
     sitewarden card renew 0A00123456 --to 2027-02-28
     """
-    _, cards = _open(config)
-    _put(cards, replace(_known(cards, number), valid_to=to))
+    place, cards = _open(config)
+    known = _known(cards, number)
+    _put(place, cards, replace(known, valid_to=to), known)
     print(f"{number} opens to {to}.")
 
 
@@ -183,8 +182,8 @@ def import_(
     card,kind,valid_from,valid_to,holder,plate,space,blocked,lanes
     0A00123456,monthly,2027-01-01,2027-01-31,Flat 3-1202,粤B12345,,no,
     """
-    _, cards = _open(config)
-    done = cards.import_csv(file, caller())
+    place, cards = _open(config)
+    done = cards.import_csv(file, caller(), _issuing(place))
     print(f"{done.good} cards imported.")
     if done.errors:
         raise Failure("\n".join(done.errors))
@@ -221,15 +220,20 @@ def _known(cards: Cards, number: str) -> Permit:
     raise Failure(f"{number} is not issued")
 
 
-def _put(cards: Cards, permit: Permit) -> None:
-    if permit.valid_to < permit.valid_from:
-        raise Failure(f"the last day {permit.valid_to} lies before the first, {permit.valid_from}")
+def _put(place: Glance, cards: Cards, permit: Permit, before: Permit | None = None) -> None:
+    if wrong := _issuing(place).wrong(permit, before):
+        raise Failure(wrong)
     cards.put(permit, caller())
 
 
+def _issuing(place: Glance) -> Issuing:
+    return Issuing(frozenset(place.lanes), frozenset(place.private_spaces))
+
+
 def _set_blocked(config: Path, number: str, blocked: bool) -> None:
-    _, cards = _open(config)
-    _put(cards, replace(_known(cards, number), blocked=blocked))
+    place, cards = _open(config)
+    known = _known(cards, number)
+    _put(place, cards, replace(known, blocked=blocked), known)
 
 
 def _mask(text: str) -> str:

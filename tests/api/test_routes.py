@@ -1,5 +1,6 @@
 """What the API says and does, at the small house."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -158,6 +159,30 @@ def test_a_wrong_card_is_refused(engineer: TestClient, house: SmallHouse, wrong:
     assert answer.headers["content-type"] == "application/problem+json"
     assert house.cards.get("00AA") is None
     assert engineer.patch("/api/v1/cards/00AA", json={"blocked": True}).status_code == 404
+
+
+@pytest.mark.parametrize("number", ["zz zz", "x" * 33, "卡号", "%00"])
+def test_a_card_number_is_of_letters_and_digits(engineer: TestClient, number: str) -> None:
+    card = {"kind": "temporary", "valid_from": "2026-05-01", "valid_to": "2026-05-31"}
+    assert engineer.put(f"/api/v1/cards/{number}", json=card).status_code == 422
+
+
+def test_both_spellings_are_one_card(engineer: TestClient, house: SmallHouse) -> None:
+    card = {"kind": "temporary", "valid_from": "2026-05-01", "valid_to": "2026-05-31"}
+    for number in ("00fe", "00FE"):
+        assert engineer.put(f"/api/v1/cards/{number}", json=card).json()["card"] == "00FE"
+    assert engineer.patch("/api/v1/cards/00fE", json={"blocked": True}).json()["blocked"] is True
+    assert [permit.blocked for permit in house.cards.search("00fe")] == [True]
+
+
+def test_a_private_card_has_a_space_that_there_is(engineer: TestClient, house: SmallHouse) -> None:
+    card = {"kind": "private", "valid_from": "2026-05-01", "valid_to": "2026-05-31"}
+    for space, code in (("", 422), ("B9-99", 422), ("B1-017", 200)):
+        assert engineer.put("/api/v1/cards/00AA", json={**card, "space": space}).status_code == code
+    assert engineer.patch("/api/v1/cards/00AA", json={"space": "B9-99"}).status_code == 422
+    parking = replace(house.site.plan.parking, private_spaces=frozenset({"B1-018"}))
+    house.site = replace(house.site, plan=replace(house.site.plan, parking=parking))
+    assert engineer.patch("/api/v1/cards/00AA", json={"blocked": True}).status_code == 200
 
 
 def test_a_reload_that_is_refused_names_every_error(house: SmallHouse, engineer: TestClient) -> None:

@@ -60,6 +60,21 @@ def test_a_private_card_and_one_for_some_lanes(shell: Shell, cards: Cards) -> No
     assert (private.space, other.lanes) == ("B1-017", {"entrance", "exit"})
 
 
+def test_a_card_whose_space_is_no_more_can_still_be_blocked(shell: Shell, folder: Path, cards: Cards) -> None:
+    shell("card", "add", CARD, "--kind", "private", "--space", "B1-017", "--to", "2099-01-01")
+    site = folder / "site.yaml"
+    site.write_text(site.read_text("utf-8").replace("B1-017", "B1-019"), "utf-8")
+    assert shell("card", "block", CARD).code == 0
+    assert [permit.blocked for permit in cards.all()] == [True]
+
+
+def test_without_a_list_of_spaces_any_will_do(shell: Shell, folder: Path, cards: Cards) -> None:
+    site = folder / "site.yaml"
+    site.write_text(site.read_text("utf-8").replace("[B1-017, B1-018]", "[]"), "utf-8")
+    shell("card", "add", CARD, "--kind", "private", "--space", "north", "--to", "2099-01-01")
+    assert [permit.space for permit in cards.all()] == ["north"]
+
+
 @pytest.mark.parametrize(
     ("words", "code", "says"),
     [
@@ -67,9 +82,14 @@ def test_a_private_card_and_one_for_some_lanes(shell: Shell, cards: Cards) -> No
         (("add", CARD), 2, "--to"),
         (("add", "0100-0734", "--to", "2099-02-28"), 2, "letters and digits"),
         (("add", CARD, "--to", "2099-02-28", "--kind", "yearly"), 2, "yearly"),
-        (("add", CARD, "--to", "2099-02-28", "--kind", "private"), 2, "--space"),
-        (("add", CARD, "--to", "2099-02-28", "--lane", "north"), 2, "there are entrance, exit"),
-        (("add", CARD, "--to", "2020-02-28"), 1, "lies before the first"),
+        (("add", CARD, "--to", "2099-02-28", "--kind", "private"), 1, "space ''"),
+        (
+            ("add", CARD, "--to", "2099-02-28", "--kind", "private", "--space", "B9-99"),
+            1,
+            "private_spaces",
+        ),
+        (("add", CARD, "--to", "2099-02-28", "--lane", "north"), 1, "expected entrance, exit"),
+        (("add", CARD, "--to", "2020-02-28"), 1, "valid_to 2020-02-28, expected"),
         (("add", OTHER, "--to", "2099-02-28"), 1, "issued already"),
         (("renew", CARD, "--to", "2099-02-28"), 1, "is not issued"),
         (("block", CARD), 1, "is not issued"),

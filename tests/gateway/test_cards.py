@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sitewarden.gateway.cards import Cards
+from sitewarden.gateway.issuing import Issuing
 from sitewarden.gateway.journal import Journal
 from sitewarden.rules.model import Permit, PermitKind
 
@@ -18,6 +19,8 @@ HOME = Permit(
     *("0002", PermitKind.PRIVATE, date(2026, 1, 1), date(2026, 12, 31), "", "", "B12", True),
     frozenset({"in-1", "out-1"}),
 )
+
+ISSUING = Issuing(frozenset({"in-1", "out-1"}), frozenset({"B12"}))
 
 
 @pytest.fixture
@@ -68,7 +71,7 @@ def test_export_and_import_are_each_others_inverse(cards: Cards, tmp_path: Path)
     file = tmp_path / "cards.csv"
     file.write_text(cards.export_csv(), encoding="utf-8-sig")
     other = Cards(tmp_path / "other.db")
-    assert other.import_csv(file, "desk").good == 2
+    assert other.import_csv(file, "desk", ISSUING).good == 2
     assert other.all() == [JUNE, HOME]
 
 
@@ -77,7 +80,7 @@ def test_a_spreadsheet_saved_in_china_is_understood(cards: Cards, tmp_path: Path
     file.write_text(
         "card,kind,valid_from,valid_to,holder\n0001,monthly,2026-06-01,2026-06-30,王芳\n", "gb18030"
     )
-    assert cards.import_csv(file, "desk").errors == ()
+    assert cards.import_csv(file, "desk", ISSUING).errors == ()
     assert cards.all()[0].holder == "王芳"
 
 
@@ -95,17 +98,37 @@ def test_good_lines_are_imported_and_bad_ones_named(cards: Cards, tmp_path: Path
         "0006,monthly\n"
         "0007,temporary,2026-06-01,2026-06-30,yes\n"
     )
-    imported = cards.import_csv(file, "desk")
+    imported = cards.import_csv(file, "desk", ISSUING)
     assert imported.good == 2
     assert [it.card for it in cards.all()] == ["0001", "0007"]
     assert imported.errors == (
-        f"{file}:3: no card, expected its number",
+        f"{file}:3: card number: expected 1 to 32 letters and digits",
         f"{file}:4: kind 'weekly', expected monthly, temporary, private",
         f"{file}:5: valid_from '2026-06-31', expected a date such as 2026-01-31",
         f"{file}:6: valid_to 2026-06-30, expected 2026-07-01 (valid_from) or later",
         f"{file}:7: blocked 'maybe', expected yes or no",
         f"{file}:8: a card of an earlier line, expected each card once",
         f"{file}:9: valid_from '', expected a date such as 2026-01-31",
+    )
+
+
+def test_an_imported_card_is_written_as_the_reader_says_it_and_fits_the_site(
+    cards: Cards, tmp_path: Path
+) -> None:
+    file = tmp_path / "cards.csv"
+    file.write_text(
+        "card,kind,valid_from,valid_to,space,lanes\n"
+        "01000734e0,private,2026-06-01,2026-06-30,B12,in-1\n"
+        "01000734E0,monthly,2026-06-01,2026-06-30,,\n"
+        "01000734E1,private,2026-06-01,2026-06-30,B99,\n"
+        "01000734E2,monthly,2026-06-01,2026-06-30,,nowhere\n"
+    )
+    imported = cards.import_csv(file, "desk", ISSUING)
+    assert [it.card for it in cards.all()] == ["01000734E0"]
+    assert imported.errors == (
+        f"{file}:3: a card of an earlier line, expected each card once",
+        f"{file}:4: space 'B99', expected one of the site's private_spaces",
+        f"{file}:5: no lane nowhere, expected in-1, out-1",
     )
 
 
@@ -119,7 +142,7 @@ def test_good_lines_are_imported_and_bad_ones_named(cards: Cards, tmp_path: Path
 def test_a_file_of_another_shape_is_refused(cards: Cards, tmp_path: Path, text: str, error: str) -> None:
     file = tmp_path / "cards.csv"
     file.write_text(text)
-    imported = cards.import_csv(file, "desk")
+    imported = cards.import_csv(file, "desk", ISSUING)
     assert imported.good == 0
     assert imported.errors[0].startswith(f"{file}:{error}")
 
@@ -134,4 +157,4 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Cards:
 def test_no_file_breaks_the_import(shared: Cards, data: bytes) -> None:
     file = shared.path.with_name("cards.csv")
     file.write_bytes(b"card,kind,valid_from,valid_to\n" + data)
-    assert shared.import_csv(file, "desk").good == 0
+    assert shared.import_csv(file, "desk", ISSUING).good == 0

@@ -22,6 +22,8 @@ _PLAIN: Mapping[tuple[AlarmState, Input], AlarmState] = {
     (ACKNOWLEDGED, Input.RETURN): NORMAL,
     (RETURNED, Input.ACKNOWLEDGE): NORMAL,
     (RETURNED, Input.RAISE): UNACKNOWLEDGED,
+    (LATCHED, Input.RESET): NORMAL,  # also where the rule latches no longer, or is gone
+    (LATCHED, Input.RAISE): UNACKNOWLEDGED,
 }
 
 _LATCHING = {
@@ -29,8 +31,6 @@ _LATCHING = {
     (ACKNOWLEDGED, Input.RETURN): LATCHED,
     (RETURNED, Input.ACKNOWLEDGE): LATCHED,
     (RETURNED, Input.RESET): NORMAL,
-    (LATCHED, Input.RESET): NORMAL,
-    (LATCHED, Input.RAISE): UNACKNOWLEDGED,
 }
 
 STANDING = frozenset({UNACKNOWLEDGED, ACKNOWLEDGED})

@@ -16,7 +16,7 @@ normal            U      N          N         N
 unacknowledged    U      R          A         U
 acknowledged      A      N          A         A
 returned          U      R          N         R
-latched           L      L          L         L
+latched           U      L          L         N
 """
 
 LATCHING = """

@@ -133,6 +133,11 @@ class LineCell:
 
 
 @dataclass(frozen=True, slots=True)
+class Told:
+    """The gateway has said in this run that it is in this trouble, and not yet that it is over."""
+
+
+@dataclass(frozen=True, slots=True)
 class Clock:
     """Whether the wall clock is believed, and the last date in the site's zone on which it was."""
 
@@ -154,6 +159,7 @@ KINDS: Mapping[str, type] = {
     "strangers": Strangers,
     "swipe": Swipe,
     "timer": Pending,
+    "trouble": Told,
     "watch": Watch,
 }
 

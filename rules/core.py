@@ -15,6 +15,7 @@ from functools import partial
 from sitewarden.rules.alarms.absence import AwayDevices, StalePoints
 from sitewarden.rules.alarms.book import AlarmBook, alarm_id
 from sitewarden.rules.alarms.conditions import Conditions
+from sitewarden.rules.cells import Told
 from sitewarden.rules.clock import SiteClock
 from sitewarden.rules.fire import FireLines, FireRelease
 from sitewarden.rules.leftovers import Leftovers
@@ -142,10 +143,12 @@ class Core:
             self._permits.pop(event.card, None)
 
     def _troubled(self, event: Trouble) -> None:
+        alarm, lasts = alarm_id(event.code, event.subject), event.on and event.lasts
         if event.on:
             self._book.raised(event.code, event.subject, event.at, event.params)
-        else:
-            self._book.back(alarm_id(event.code, event.subject), event.at)
+        if not lasts:
+            self._book.back(alarm, event.at)
+        self._state.put(f"trouble/{alarm}", Told() if lasts else None)
 
     def _operated(self, event: Operator) -> bool:
         """Whether the operator's action was accepted; what is refused leaves no trace."""

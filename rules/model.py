@@ -154,7 +154,9 @@ class PermitChanged:
 class Trouble:
     """The gateway's own trouble (late journal, full spool, sink away …); `on` False: it is over.
 
-    `code` names the alarm; `subject` what it is about.
+    `code` names the alarm; `subject` what it is about. What does not last has happened and is over at
+    once: its alarm waits only to be acknowledged. What lasts does so until the gateway says that it is
+    over, or starts anew.
     """
 
     code: str
@@ -162,6 +164,7 @@ class Trouble:
     on: bool
     at: Stamp
     params: Mapping[str, Value] = field(default_factory=dict)
+    lasts: bool = True
 
 
 @dataclass(frozen=True, slots=True)

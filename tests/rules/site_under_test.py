@@ -5,6 +5,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import TypeVar
 from zoneinfo import ZoneInfo
 
+from sitewarden.rules.cells import KEPT
 from sitewarden.rules.core import Core
 from sitewarden.rules.model import (
     Action,
@@ -59,7 +60,8 @@ BANDS = (
 PLAN = SitePlan(
     "test",
     ZoneInfo("Asia/Shanghai"),
-    frozenset({"io", "io-in", "io-out", "panel", "pump", "pump-1", "reader-in", "reader-out", "tank"}),
+    frozenset({"io", "io-in", "io-out", "panel", "pump", "pump-1", "reader-in", "reader-out", "tank"})
+    | {"panel-a", "panel-b", "p", "q"},
     Parking((IN, OUT, SIDE), places=3, private_spaces=frozenset({"P1"})),
     fire=(FireInput("line-1", "panel.line1", BANDS), FireInput("line-2", "panel.line2", BANDS)),
     conditions=(
@@ -92,6 +94,11 @@ CARDS = (
 
 def at(seconds: float) -> Stamp:
     return Stamp(NOON + timedelta(seconds=seconds), 1000.0 + seconds)
+
+
+def kept(core: Core) -> dict[str, object]:
+    """What is left of its cells after a crash."""
+    return {key: cell for key, cell in core.save().items() if type(cell) in KEPT}
 
 
 class Site:

@@ -203,6 +203,16 @@ def test_the_gateways_own_trouble_is_an_alarm_of_its_code() -> None:
     assert alarm.severity is Severity.MEDIUM
 
 
+def test_a_trouble_that_has_happened_waits_only_to_be_acknowledged() -> None:
+    site = Site()
+    site.step(Trouble("journal_set_aside", "journal", True, at(0), {"file": "journal.broken"}, lasts=False))
+    alarm = site.alarm("journal_set_aside:journal")
+    assert alarm is not None
+    assert (alarm.state, alarm.params) == (AlarmState.RETURNED, {"file": "journal.broken"})
+    site.operates(Action.ACKNOWLEDGE, "journal_set_aside:journal")
+    assert site.alarm("journal_set_aside:journal") is None
+
+
 def test_an_untrusted_clock_is_an_alarm() -> None:
     site = Site()
     assert moves(site.step(ClockTrust(False, at(0))), "clock_untrusted") == RAISED

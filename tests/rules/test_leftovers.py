@@ -1,25 +1,47 @@
-"""A plan that changes under a running site."""
+"""A plan that changes, under a running site or while it was down, and alarms that outlived their cause."""
 
+from collections.abc import Callable
 from dataclasses import replace
 
-from sitewarden.rules.model import Action, Command, Do, FireChange, FireStage, Keep, LinkChanged
-from sitewarden.rules.plan import Parking
-from tests.rules.site_under_test import IN, OUT, PLAN, Site, at, of
+import pytest
+
+from sitewarden.rules.core import Core
+from sitewarden.rules.model import (
+    Action,
+    AlarmState,
+    ClockTrust,
+    Command,
+    Do,
+    FireChange,
+    FireKind,
+    FireSignal,
+    FireStage,
+    Keep,
+    LinkChanged,
+    Trouble,
+)
+from sitewarden.rules.plan import Parking, SitePlan
+from tests.rules.site_under_test import IN, OUT, PLAN, Site, at, kept, of
 
 ONLY_OUT = replace(PLAN, parking=Parking((OUT,)))
 
+Cells = Callable[[Core], dict[str, object]]
+over = pytest.mark.parametrize("cells", [Core.save, kept], ids=["reload", "restart"])
 
-def changed(site: Site, to: Site) -> Site:
+
+def changed(site: Site, plan: SitePlan, cells: Cells = Core.save) -> Site:
+    to = Site(plan, cells=cells(site.core))
     to.now, to.seen = site.now, site.seen
     return to
 
 
-def test_a_lane_that_was_taken_away_takes_its_grants_and_alarms_with_it() -> None:
+@over
+def test_a_lane_that_was_taken_away_takes_its_grants_and_alarms_with_it(cells: Cells) -> None:
     site = Site()
     site.swipe("monthly")
     site.wait(7.0)
     assert site.alarm("barrier_stuck:in")
-    less = changed(site, Site(ONLY_OUT, cells=site.core.save()))
+    less = changed(site, ONLY_OUT, cells)
     effects = less.wait(120.0)
     assert Keep("lane/in", None) in effects
     assert not [key for key in less.core.save() if key.endswith("/in")]
@@ -27,42 +49,110 @@ def test_a_lane_that_was_taken_away_takes_its_grants_and_alarms_with_it() -> Non
     assert less.alarm("barrier_stuck:in") is None
 
 
-def test_what_did_not_change_goes_on() -> None:
+@over
+def test_what_did_not_change_goes_on(cells: Cells) -> None:
     site = Site()
     site.enters("monthly")
     site.swipe("monthly", OUT)
-    less = changed(site, Site(ONLY_OUT, cells=site.core.save()))
+    less = changed(site, ONLY_OUT, cells)
     less.wait(1.0)
     less.drive(OUT)
     assert Keep("lane/in", None) in of(less.seen, Keep)
     assert less.core.save()["inside/monthly"] != site.core.save()["inside/monthly"]
 
 
-def test_a_fire_line_that_was_taken_away_burns_no_longer_but_holds_until_the_reset() -> None:
+@over
+@pytest.mark.parametrize("panel", ["", "line-new"], ids=["removed", "renamed"])
+def test_a_fire_line_that_was_taken_away_burns_no_longer_but_holds_until_the_reset(
+    cells: Cells, panel: str
+) -> None:
     site = Site()
+    site.reads("panel.line1", 100.0)
+    site.wait(1.0)
     site.reads("panel.line1", 800.0)
     site.wait(1.0)
-    less = changed(site, Site(replace(PLAN, fire=PLAN.fire[1:]), cells=site.core.save()))
+    renamed = (replace(PLAN.fire[0], panel=panel),) if panel else ()
+    less = changed(site, replace(PLAN, fire=(*renamed, PLAN.fire[1])), cells)
     (change,) = of(less.wait(0.0), FireChange)
     assert change.after is FireStage.HELD
     reset = less.operates(Action.RESET_FIRE)
     assert [c.do for c in of(reset, Command) if c.device == IN.barrier.device] == [Do.CLEAR]
+    less.operates(Action.ACKNOWLEDGE, "fire_fault:line-1")
+    assert not [key for key in less.core.save() if key.endswith(":line-1")]
+
+
+@over
+def test_a_fault_of_a_fire_line_that_was_taken_away_is_over(cells: Cells) -> None:
+    site = Site()
+    site.reads("panel.line1", 100.0)
+    site.wait(1.0)
+    less = changed(site, replace(PLAN, fire=PLAN.fire[1:]), cells)
+    less.wait(1.0)
+    less.operates(Action.ACKNOWLEDGE, "fire_fault:line-1")
+    assert less.alarm("fire_fault:line-1") is None
+
+
+@over
+def test_a_panel_that_is_still_there_burns_on(cells: Cells) -> None:
+    site = Site()
+    site.step(FireSignal("panel-a", FireKind.FIRE, at(site.now)))
+    again = changed(site, replace(PLAN, conditions=()), cells)
+    assert not of(again.wait(60.0), FireChange)
+    assert again.operates(Action.RESET_FIRE) == []
 
 
 def test_a_plan_that_did_not_change_is_settled() -> None:
     site = Site()
     site.swipe("monthly")
-    again = changed(site, Site(cells=site.core.save()))
+    again = changed(site, PLAN)
     assert again.core.wake_at == site.core.wake_at
     assert again.wait(0.0) == []
 
 
-def test_a_device_that_was_taken_away_is_offline_no_longer() -> None:
+@over
+def test_a_device_that_was_taken_away_is_offline_no_longer(cells: Cells) -> None:
     site = Site()
     site.step(LinkChanged("pump-1", False, at(site.now)))
     site.wait(11.0)
     assert site.alarm("device_offline:pump-1")
-    less = changed(site, Site(replace(PLAN, devices=PLAN.devices - {"pump-1"}), cells=site.core.save()))
+    less = changed(site, replace(PLAN, devices=PLAN.devices - {"pump-1"}), cells)
     less.wait(1.0)
     less.operates(Action.ACKNOWLEDGE, "device_offline:pump-1")
     assert less.alarm("device_offline:pump-1") is None
+
+
+@over
+def test_an_alarm_that_waits_for_its_reset_can_be_reset_when_its_rule_is_gone(cells: Cells) -> None:
+    site = Site()
+    site.reads("tank.level", 0.5)
+    site.operates(Action.ACKNOWLEDGE, "tank_low")
+    site.reads("tank.level", 2.0)
+    less = changed(site, replace(PLAN, conditions=()), cells)
+    less.operates(Action.RESET_LATCH, "tank_low")
+    assert less.alarm("tank_low") is None
+
+
+def test_a_trouble_of_the_gateway_lasts_over_a_reload_and_not_over_a_start() -> None:
+    site = Site()
+    site.step(Trouble("sink_away", "influx", True, at(site.now)))
+    again = changed(site, replace(PLAN, conditions=()))
+    again.wait(1.0)
+    assert _state(again, "sink_away:influx") is AlarmState.UNACKNOWLEDGED
+    started = changed(again, PLAN, kept)
+    started.wait(1.0)
+    assert _state(started, "sink_away:influx") is AlarmState.RETURNED
+    started.step(Trouble("sink_away", "influx", True, at(started.now)))
+    assert _state(started, "sink_away:influx") is AlarmState.UNACKNOWLEDGED
+
+
+def test_a_clock_that_is_not_trusted_is_no_leftover() -> None:
+    site = Site()
+    site.step(ClockTrust(False, at(site.now)))
+    again = changed(site, replace(PLAN, conditions=()), kept)
+    again.wait(1.0)
+    assert _state(again, "clock_untrusted") is AlarmState.UNACKNOWLEDGED
+
+
+def _state(site: Site, alarm: str) -> AlarmState | None:
+    found = site.alarm(alarm)
+    return found.state if found else None

@@ -38,6 +38,12 @@ def is_full(error: sqlite3.Error) -> bool:
     return _code(error) == sqlite3.SQLITE_FULL
 
 
+def is_refusal(error: Exception) -> bool:
+    """Whether the file or the disk said no, and may say yes later. Anything else is wrong with what was to
+    be written, and will be for ever."""
+    return isinstance(error, sqlite3.OperationalError) or type(error) is sqlite3.DatabaseError
+
+
 def _code(error: sqlite3.Error) -> int:
     """SQLite's primary result code; 0 for what the Python module itself complains of."""
     return getattr(error, "sqlite_errorcode", 0) & 0xFF
@@ -159,19 +165,35 @@ class Ballast:
 
     @property
     def plenty(self) -> bool:
-        """Whether the disk has room for several of it."""
-        return shutil.disk_usage(self.path.parent).free > 4 * self.size
+        """Whether the disk has room for several of it; not if it does not even say."""
+        try:
+            return shutil.disk_usage(self.path.parent).free > 4 * self.size
+        except OSError:
+            return False
 
     def take(self) -> None:
-        """Claims the room, if it is not claimed and the disk has plenty."""
-        if self.path.exists() or not self.plenty:
+        """Claims the room, if it is not claimed and the disk has plenty. A disk that refuses is asked
+        again with the next commit: nothing else may fail for want of ballast."""
+        if self._claimed or not self.plenty:
             return
-        with self.path.open("wb") as file:
-            os.posix_fallocate(file.fileno(), 0, self.size)
+        try:
+            with self.path.open("wb") as file:
+                os.posix_fallocate(file.fileno(), 0, self.size)
+        except OSError:
+            self.give()
 
     def give(self) -> bool:
-        """Frees the room; False if that was done before."""
-        if not self.path.exists():
+        """Frees the room; False if there was none to free."""
+        claimed = self._claimed
+        try:
+            self.path.unlink()
+        except OSError:
             return False
-        self.path.unlink()
-        return True
+        return claimed
+
+    @property
+    def _claimed(self) -> bool:
+        try:
+            return self.path.stat().st_size >= self.size
+        except OSError:
+            return False

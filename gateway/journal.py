@@ -5,7 +5,8 @@ One thread commits. Whatever was submitted while a commit was under way goes int
 connections of their own and wait for nobody.
 
 If a commit fails its records are kept and tried again with the next one, in order, so that a disk that
-was full for an hour costs the durability of that hour and no record.
+was full for an hour costs the durability of that hour and no record. A record that no disk would take is
+refused alone: it neither holds up the others nor ends the thread.
 """
 
 import sqlite3
@@ -18,6 +19,8 @@ from queue import Empty, SimpleQueue
 from threading import Thread
 from typing import TypeVar
 
+import structlog
+
 from sitewarden.gateway import cards, records
 from sitewarden.gateway.database import (
     MIB,
@@ -25,6 +28,7 @@ from sitewarden.gateway.database import (
     Sync,
     connect_reading,
     is_full,
+    is_refusal,
     open_sound,
     salvage,
     transaction,
@@ -42,6 +46,8 @@ from sitewarden.gateway.records import (
 )
 from sitewarden.rules import cells
 from sitewarden.rules.model import AlarmChange, Decision, FireChange, Keep, Operator, Passage, Record, Stamp
+
+log = structlog.get_logger()
 
 Done = Callable[[BaseException | None], None]
 R = TypeVar("R")
@@ -79,7 +85,7 @@ class JournalFull(Exception):
 @dataclass(slots=True)
 class _Job:
     statements: list[Statement]
-    done: Done
+    done: Done | None  # None: it has its answer and is held for a disk that refuses
 
 
 class Journal:
@@ -96,7 +102,7 @@ class Journal:
         self._db.execute("PRAGMA wal_autocheckpoint = 0")
         self._commits = 0
         self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
-        self._held: deque[list[Statement]] = deque(maxlen=HELD)
+        self._held: deque[_Job] = deque(maxlen=HELD)
         self._thread = Thread(target=self._run, name="journal", daemon=True)
         self._thread.start()
 
@@ -105,7 +111,7 @@ class Journal:
     def submit(self, batch: Sequence[Record], done: Done, at: Stamp | None = None) -> None:
         """One transaction. `done(None)`, in the journal's thread, once it is durable; `done(error)` if
         it is not (yet). `at` is remembered as the newest instant, where the records bear none."""
-        job = _Job([statement for record in batch for statement in _statements(record)], done)
+        job = _Job([_statement(record) for record in batch], done)
         if at:
             job.statements.append((_PUT_NEWEST, (micros(at.wall), at.mono)))
         if self._jobs.qsize() >= HELD:
@@ -127,19 +133,26 @@ class Journal:
         closing = False
         while not closing:
             jobs, closing = self._next_group()
-            if not jobs and not self._held:
-                continue
-            error = self._commit([*self._held, *(job.statements for job in jobs)])
-            if error:
-                self._held.extend(job.statements for job in jobs)
-            else:
-                self._held.clear()
-            for job in jobs:
-                job.done(error)
-            if not error:
-                self._ballast.take()
-            self._checkpoint()
+            if jobs or self._held:
+                self._settle(jobs)
+                self._checkpoint()
         self._db.close()
+
+    def _settle(self, fresh: Sequence[_Job]) -> None:
+        """Commits them after those that are held, and answers them."""
+        jobs = [*self._held, *fresh]
+        self._held.clear()
+        error = self._commit(jobs)
+        if error and not is_refusal(error) and len(jobs) > 1:
+            for job in jobs:  # one of them no disk will ever take: each for itself
+                self._settle([job])
+            return
+        if error is None:
+            self._ballast.take()
+        elif is_refusal(error):
+            self._held.extend(jobs)
+        for job in jobs:
+            _answer(job, error)
 
     def _next_group(self) -> tuple[list[_Job], bool]:
         """Waits for one submission and takes what else is there; True when it is time to end."""
@@ -154,13 +167,13 @@ class Journal:
             pass
         return jobs, False
 
-    def _commit(self, groups: Sequence[Sequence[Statement]]) -> sqlite3.Error | None:
+    def _commit(self, jobs: Sequence[_Job]) -> Exception | None:
         try:
-            self._write(groups)
-        except sqlite3.Error as error:
-            if not (is_full(error) and self._ballast.give()):
-                return error
-            return self._commit(groups)
+            self._write(jobs)
+        except Exception as error:  # noqa: BLE001 - whatever it is, this thread commits for everybody
+            if isinstance(error, sqlite3.Error) and is_full(error) and self._ballast.give():
+                return self._commit(jobs)
+            return error
         return None
 
     def _checkpoint(self) -> None:
@@ -173,10 +186,10 @@ class Journal:
                 if is_full(error):  # anything else the next commit meets, and reports
                     self._ballast.give()
 
-    def _write(self, groups: Sequence[Sequence[Statement]]) -> None:
+    def _write(self, jobs: Sequence[_Job]) -> None:
         with transaction(self._db):
-            for statements in groups:
-                for sql, values in statements:
+            for job in jobs:
+                for sql, values in job.statements:
                     self._db.execute(sql, values)
 
     # -- reading, from any thread ----------------------------------------------------------------
@@ -231,16 +244,30 @@ class Journal:
         return [table.unpack(stamp(wall, mono), tuple(rest)) for wall, mono, *rest in rows]
 
 
-def _statements(record: Record) -> list[Statement]:
+def _answer(job: _Job, error: Exception | None) -> None:
+    done, job.done = job.done, None
+    if done is None:
+        return
+    try:
+        done(error)
+    except Exception:  # whoever asked is gone; the others are not
+        log.exception("journal.answer_unheard")
+
+
+def _statement(record: Record) -> Statement:
+    sql, values = _as_it_is(record)
+    return sql, tuple(map(_storable, values))
+
+
+def _as_it_is(record: Record) -> Statement:
     match record:
         case Keep(key, None):
-            return [(_DROP_CELL, (key,))]
+            return _DROP_CELL, (key,)
         case Keep(key, cell):
-            return [(_PUT_CELL, (key, cells.dump(cell)))]
-    sql, values = records.statement(record)
-    return [(sql, tuple(map(_storable, values)))]
+            return _PUT_CELL, (key, cells.dump(cell))
+    return records.statement(record)
 
 
 def _storable(value: Cell) -> Cell:
-    """Half a character (a lone surrogate) would stop the thread that commits for everybody."""
+    """Half a character (a lone surrogate) is no text that could be written."""
     return value.encode("utf-8", "replace").decode() if isinstance(value, str) else value

@@ -1,11 +1,15 @@
 """The journal: durable when it says so, in groups, and readable from anywhere."""
 
+import errno
+import os
+import shutil
 import sqlite3
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -13,6 +17,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from sitewarden.gateway.cards import Cards
+from sitewarden.gateway.database import MIB
 from sitewarden.gateway.journal import Journal
 from sitewarden.rules.cells import Grant, LaneCell
 from sitewarden.rules.model import (
@@ -87,7 +92,10 @@ def test_every_record_comes_back_as_it_went_in(journal: Journal) -> None:
 
 
 def test_half_a_character_stops_nobody(journal: Journal) -> None:
-    assert commit(journal, Operator(Action.OPEN, "in-1", "guard", at(6), "a\ud800b")) is None
+    assert (
+        commit(journal, Operator(Action.OPEN, "in-1", "guard", at(6), "a\ud800b"), Keep("a\ud800b", None))
+        is None
+    )
     assert journal.operator_actions()[0].reason == "a?b"
 
 
@@ -142,6 +150,50 @@ def test_records_that_the_disk_refused_are_written_when_it_can(journal: Journal)
     journal._db.execute("PRAGMA max_page_count = 100000")
     assert commit(journal, OPERATOR) is None
     assert journal.passages(100) == long[::-1]
+
+
+def test_what_no_disk_would_take_is_refused_alone(journal: Journal) -> None:
+    odd = Passage(object(), "", Direction.IN, at(0))  # type: ignore[arg-type] - no text, whatever the types say
+    blocker = sqlite3.connect(journal.path, isolation_level=None)
+    blocker.execute("BEGIN IMMEDIATE")  # so that all of them are one transaction
+    outcomes: dict[int, BaseException | None] = {}
+    for n, record in enumerate([PASSAGE, odd, DECISION]):
+        journal.submit([record], partial(outcomes.__setitem__, n))
+    blocker.execute("COMMIT")
+    blocker.close()
+    assert commit(journal, OPERATOR) is None
+    assert [type(outcomes[n]) for n in range(3)] == [type(None), sqlite3.ProgrammingError, type(None)]
+    assert (journal.passages(), journal.decisions()) == ([PASSAGE], [DECISION])
+
+
+def test_whoever_does_not_hear_the_answer_does_not_end_the_thread(journal: Journal) -> None:
+    def gone(error: BaseException | None) -> None:
+        raise RuntimeError("Event loop is closed")
+
+    journal.submit([PASSAGE], gone)
+    assert commit(journal, OPERATOR) is None
+    assert journal.alive
+    assert journal.passages() == [PASSAGE]
+
+
+def test_a_disk_that_refuses_the_ballast_refuses_nothing_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(errno.EDQUOT, "Disk quota exceeded")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "posix_fallocate", refuse)
+        journal = Journal(tmp_path / "journal.db")
+        assert commit(journal, PASSAGE) is None
+        patch.setattr(shutil, "disk_usage", refuse)
+        assert commit(journal, DECISION) is None
+    ballast = tmp_path / "journal.ballast"
+    assert not ballast.exists()  # half of it would look like all of it
+    assert commit(journal, OPERATOR) is None
+    assert commit(journal, OPERATOR) is None
+    assert ballast.stat().st_size == 4 * MIB
+    journal.close()
 
 
 def test_a_broken_file_is_set_aside(tmp_path: Path) -> None:

@@ -133,13 +133,10 @@ class App:
 
     def _say_what_was_set_aside(self) -> None:
         if self.journal.set_aside:
-            self._trouble(
-                Trouble(
-                    "journal_set_aside", "journal", True, self.now(), {"file": self.journal.set_aside.name}
-                )
-            )
+            aside = {"file": self.journal.set_aside.name}
+            self._trouble(Trouble("journal_set_aside", "journal", True, self.now(), aside, lasts=False))
         for kind, count in Counter(key.partition("/")[0] for key in self._broken).items():
-            self._trouble(Trouble("state_unreadable", kind, True, self.now(), {"count": count}))
+            self._trouble(Trouble("state_unreadable", kind, True, self.now(), {"count": count}, lasts=False))
 
     async def _chore(self, name: str, pause: float, act: Callable[[], Awaitable[None]]) -> None:
         """Does it again and again; what goes wrong is an alarm until it goes well."""

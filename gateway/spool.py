@@ -336,7 +336,7 @@ class SpoolWriter:
             )
         troubles.set("spool_full", "spool", spool.dropping, {})
         if spool.set_aside:
-            troubles.on("spool_set_aside", "spool", {"files": spool.set_aside})
+            troubles.on("spool_set_aside", "spool", {"files": spool.set_aside}, lasts=False)
         overrun = self._subscription.dropped - self._overruns
         if overrun:
             spool.lose(Loss("overrun", overrun))

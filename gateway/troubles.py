@@ -14,10 +14,10 @@ class Troubles:
         self._report, self._clock = report, clock
         self._on: dict[tuple[str, str], Mapping[str, Value]] = {}
 
-    def on(self, code: str, subject: str, params: Mapping[str, Value]) -> None:
+    def on(self, code: str, subject: str, params: Mapping[str, Value], *, lasts: bool = True) -> None:
         if self._on.get((code, subject)) != params:
             self._on[code, subject] = params
-            self._report(Trouble(code, subject, True, self._clock.now(), params))
+            self._report(Trouble(code, subject, True, self._clock.now(), params, lasts))
 
     def off(self, code: str, subject: str) -> None:
         if self._on.pop((code, subject), None) is not None:

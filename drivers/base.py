@@ -17,10 +17,6 @@ class ProtocolError(Exception):
     """The device broke its protocol. Carries what was found and what was expected."""
 
 
-class LinkError(Exception):
-    """The wire failed: no such port, refused, hung up."""
-
-
 class Counters(Protocol):
     """A dataclass of ints that only grow, since its driver was built."""
 

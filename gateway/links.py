@@ -9,6 +9,7 @@ import asyncio
 import os
 import random
 import socket
+import termios
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
@@ -18,8 +19,7 @@ import serial.rs485
 import serial_asyncio_fast
 import structlog
 
-from sitewarden.drivers.base import LinkError
-from sitewarden.drivers.plan import LinkPlan, Parity, SerialPort, TcpPort
+from sitewarden.drivers.plan import LinkPlan, Parity, Port, SerialPort, TcpPort
 from sitewarden.rules.model import Reason
 
 log = structlog.get_logger()
@@ -30,6 +30,7 @@ TCP_RETRY_FIRST, TCP_RETRY_MOST = 0.5, 5.0  # s, doubling, with jitter
 CONNECT_TIMEOUT = 5.0  # s
 KEEPALIVE = {"TCP_KEEPIDLE": 10, "TCP_KEEPINTVL": 5, "TCP_KEEPCNT": 3}  # a dead peer is noticed in 25 s
 
+_REFUSALS = OSError, ValueError, termios.error  # what a port says no with; the last one is no OSError
 _PARITY = {Parity.NONE: serial.PARITY_NONE, Parity.EVEN: serial.PARITY_EVEN, Parity.ODD: serial.PARITY_ODD}
 
 
@@ -60,19 +61,24 @@ class Link:
         self.up = False
         self._wire: _Wire | None = None
         self._keeper: asyncio.Task[None] | None = None
+        self._stopping = False
+        self._pause, self._said = Pause(plan.port), ""
 
     def start(self) -> None:
         self._keeper = asyncio.get_running_loop().create_task(self._keep(), name=f"link {self.plan.name}")
 
     async def stop(self) -> None:
+        """The wire goes first: from Python 3.12 on a server is closed only once its connections are."""
+        self._stopping = True
         if self._keeper:
             self._keeper.cancel()
-            await asyncio.gather(self._keeper, return_exceptions=True)
         if self._wire:
             wire, self._wire = self._wire, None
             self._went(Reason.LINK_DOWN)
             wire.abort()
             await wire.closed.wait()
+        if self._keeper:
+            await asyncio.wait([self._keeper])
 
     def send(self, data: bytes) -> None:
         """Writes now or drops: a driver asks again, a stale command must not wait on a dead wire."""
@@ -85,26 +91,27 @@ class Link:
 
     async def _keep(self) -> None:
         port = self.plan.port
-        if isinstance(port, TcpPort) and port.listen:
-            await self._listen(port)
-            return
-        pause, said = Pause(port), ""
         while True:
             try:
-                wire = await self._open(port)
-            except LinkError as error:
-                self.counters.refused += 1
-                if str(error) != said:  # once, however long the port stays away
-                    said = str(error)
-                    log.warning("link.refused", link=self.plan.name, error=said)
-            else:
-                pause.reset()
-                said = ""
-                await wire.closed.wait()
-            await asyncio.sleep(pause.next())
+                if isinstance(port, TcpPort) and port.listen:
+                    await self._listen(port)
+                else:
+                    await self._open(port)
+            except _REFUSALS as error:
+                self._refused(error)
+            except Exception as error:  # noqa: BLE001 - our bug, and still the port is to come back
+                self._refused(error, bug=True)
+            await asyncio.sleep(self._pause.next())
 
-    async def _open(self, port: SerialPort | TcpPort) -> "_Wire":
-        """Opens the port once; LinkError says why not."""
+    def _refused(self, error: Exception, bug: bool = False) -> None:
+        self.counters.refused += 1
+        why = str(error) or type(error).__name__
+        if why != self._said:  # once, however long the port stays away
+            self._said = why
+            log.warning("link.refused", link=self.plan.name, error=why, exc_info=bug)
+
+    async def _open(self, port: Port) -> None:
+        """Opens the port once and returns when it is lost again; raises what refused it."""
         wire = self._new_wire()
         try:
             async with asyncio.timeout(CONNECT_TIMEOUT):
@@ -112,9 +119,9 @@ class Link:
                     await self._open_serial(port, wire)
                 else:
                     await asyncio.get_running_loop().create_connection(lambda: wire, port.host, port.port)
-        except (OSError, ValueError, TimeoutError) as error:
-            raise LinkError(str(error) or type(error).__name__) from error
-        return wire
+            await wire.closed.wait()
+        finally:
+            wire.abort()
 
     async def _open_serial(self, port: SerialPort, wire: "_Wire") -> None:
         transport, _ = await serial_asyncio_fast.create_serial_connection(
@@ -138,17 +145,9 @@ class Link:
     async def _listen(self, port: TcpPort) -> None:
         """Waits for the device to call. The newest call counts: a device that restarted calls again
         while its old connection still looks alive."""
-        pause = Pause(port)
-        while True:
-            try:
-                server = await asyncio.get_running_loop().create_server(self._new_wire, port.host, port.port)
-            except OSError as error:
-                log.warning("link.refused", link=self.plan.name, error=str(error))
-                self.counters.refused += 1
-                await asyncio.sleep(pause.next())
-            else:
-                async with server:
-                    await server.serve_forever()
+        server = await asyncio.get_running_loop().create_server(self._new_wire, port.host, port.port)
+        async with server:
+            await server.serve_forever()
 
     def _new_wire(self) -> "_Wire":
         return _Wire(self._made, self._came, self._gone)
@@ -156,11 +155,16 @@ class Link:
     # -- what the wire says ----------------------------------------------------------------------
 
     def _made(self, wire: "_Wire") -> None:
+        if self._stopping:  # it called while the port was being closed
+            wire.abort()
+            return
         if self._wire:
             before, self._wire = self._wire, None
             before.abort()
             self._went(Reason.LINK_DOWN)
         self._wire, self.up = wire, True
+        self._said = ""
+        self._pause.reset()
         self.counters.opened += 1
         log.info("link.up", link=self.plan.name)
         self._host.connected(self.plan.name)

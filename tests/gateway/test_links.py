@@ -3,11 +3,17 @@
 import asyncio
 import os
 import socket
+import sys
+import termios
 import tty
+from asyncio import base_events
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
+import serial_asyncio_fast
+import structlog
 
 from sitewarden.drivers.plan import LinkPlan, Parity, Port, ReaderPlan, SerialPort, TcpPort
 from sitewarden.gateway.links import UNSENT_MOST, Link, Pause
@@ -125,6 +131,33 @@ def test_an_adapter_that_was_unplugged_is_back_within_two_seconds_under_another_
     asyncio.run(scene())
 
 
+@pytest.mark.parametrize("error", [termios.error(5, "Input/output error"), ArithmeticError("our own bug")])
+def test_whatever_refuses_a_port_is_told_once_and_the_port_is_opened_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    opens = serial_asyncio_fast.create_serial_connection
+    refusals = iter([error, error])
+
+    async def refusing(*about: object, **more: object) -> object:
+        if refusal := next(refusals, None):
+            raise refusal
+        return await opens(*about, **more)
+
+    async def scene() -> None:
+        pty, ear = Pty(tmp_path / "port"), Ear()
+        link = link_to(SerialPort(str(pty.name)), ear)
+        link.start()
+        await ear.until(lambda: link.up)
+        assert link.counters.refused == 2
+        await link.stop()
+        pty.unplug()
+
+    monkeypatch.setattr(serial_asyncio_fast, "create_serial_connection", refusing)
+    with structlog.testing.capture_logs() as said:
+        asyncio.run(scene())
+    assert [entry["error"] for entry in said if entry["event"] == "link.refused"] == [str(error)]
+
+
 def test_a_tcp_device_that_restarts_is_called_again() -> None:
     async def scene() -> None:
         ear = Ear()
@@ -166,6 +199,37 @@ def test_a_device_that_calls_again_replaces_its_half_open_connection(unused_tcp_
         await link.stop()
         for _, writer in (first, second):
             writer.close()
+
+    asyncio.run(scene())
+
+
+async def _closed_as_since_3_12(server: base_events.Server) -> None:
+    while server._active_count:  # noqa: ASYNC110 - the server has no event for it
+        await asyncio.sleep(0.01)
+
+
+def test_a_port_that_devices_call_is_closed_while_one_is_connected(
+    unused_tcp_port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if sys.version_info < (3, 12):
+        monkeypatch.setattr(base_events.Server, "wait_closed", _closed_as_since_3_12)
+
+    async def scene() -> None:
+        ear = Ear()
+        link = link_to(TcpPort("127.0.0.1", unused_tcp_port, listen=True), ear)
+        link.start()
+        reader, writer = await _called(unused_tcp_port)
+        await ear.until(lambda: link.up)
+        calling = asyncio.ensure_future(asyncio.open_connection("127.0.0.1", unused_tcp_port))
+        async with asyncio.timeout(2):
+            await link.stop()
+            with suppress(ConnectionResetError):
+                assert await reader.read() == b""
+        assert [kind for kind, _ in ear.heard] == ["up", "lost"]
+        await asyncio.wait([calling])
+        if not calling.exception():
+            calling.result()[1].close()
+        writer.close()
 
     asyncio.run(scene())
 

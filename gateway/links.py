@@ -28,7 +28,9 @@ UNSENT_MOST = 16_384  # bytes; a wire that takes nothing is not worth rememberin
 SERIAL_RETRY = 0.5  # s; opening a port costs nothing, and an adapter is to be back within 2 s
 TCP_RETRY_FIRST, TCP_RETRY_MOST = 0.5, 5.0  # s, doubling, with jitter
 CONNECT_TIMEOUT = 5.0  # s
-KEEPALIVE = {"TCP_KEEPIDLE": 10, "TCP_KEEPINTVL": 5, "TCP_KEEPCNT": 3}  # a dead peer is noticed in 25 s
+DEAD = {"TCP_KEEPIDLE": 4, "TCP_KEEPINTVL": 2, "TCP_USER_TIMEOUT": 10_000}
+"""s, s and ms: a silent peer is given up after 10 s. The probes see to an idle connection; they rest while
+something is unacknowledged, and there the kernel would go on for a quarter of an hour by itself."""
 
 _REFUSALS = OSError, ValueError, termios.error  # what a port says no with; the last one is no OSError
 _PARITY = {Parity.NONE: serial.PARITY_NONE, Parity.EVEN: serial.PARITY_EVEN, Parity.ODD: serial.PARITY_ODD}
@@ -209,7 +211,7 @@ class _Wire(asyncio.Protocol):
         self._transport = transport
         if tcp := transport.get_extra_info("socket"):
             tcp.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-            for name, value in KEEPALIVE.items():
+            for name, value in DEAD.items():
                 tcp.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
         self._made(self)
 

@@ -2,7 +2,9 @@
 
 import asyncio
 import os
+import shutil
 import socket
+import subprocess
 import sys
 import termios
 import tty
@@ -18,6 +20,9 @@ import structlog
 from sitewarden.drivers.plan import LinkPlan, Parity, Port, ReaderPlan, SerialPort, TcpPort
 from sitewarden.gateway.links import UNSENT_MOST, Link, Pause
 from sitewarden.rules.model import Reason
+
+OWN_NETWORK = ["unshare", "-rn"], ["sudo", "-n", "unshare", "-n"]
+CUT = Path(__file__).with_name("cut_cable.py")
 
 
 class Ear:
@@ -232,6 +237,26 @@ def test_a_port_that_devices_call_is_closed_while_one_is_connected(
         writer.close()
 
     asyncio.run(scene())
+
+
+@pytest.mark.server
+@pytest.mark.slow
+def test_a_silent_device_is_given_up_within_seconds_whether_it_is_asked_or_not() -> None:
+    """In a network of its own, whose only cable is cut."""
+    for alone in OWN_NETWORK:
+        if (
+            shutil.which(alone[0])
+            and not subprocess.run([*alone, "true"], check=False, capture_output=True).returncode
+        ):
+            break
+    else:
+        pytest.skip("no network of one's own")
+    cut = subprocess.run(
+        [*alone, sys.executable, CUT], capture_output=True, text=True, timeout=30, check=True
+    )
+    asked, idle = map(float, cut.stdout.splitlines()[-1].split())
+    assert 8.0 < asked < 14.0
+    assert 8.0 < idle < 14.0
 
 
 async def _called(port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:

@@ -77,6 +77,10 @@ class Words:
         code = f"alarm.{alarm.code}.todo"
         return self.text(code if code in self._catalogue else "alarm.todo")
 
+    def problem(self, code: str, detail: str) -> str:
+        """Why something was refused; without words of its own, the detail."""
+        return self.text(f"problem.{code}") if f"problem.{code}" in self._catalogue else detail
+
     def moment(self, wall: datetime, today: datetime | None = None) -> str:
         """An instant in the site's time zone; of the same day as `today`, only the time of day."""
         local = wall.astimezone(self._site.plan.tz)

@@ -52,3 +52,5 @@ async def _operate(
         return await asyncio.wait_for(asyncio.wrap_future(doing), PATIENCE)
     except TimeoutError:
         raise Problem(503, "busy", "the gateway did not answer in time; look before trying again") from None
+    except Exception as error:  # whatever the journal could not write it for; the core has done it by then
+        raise Problem(503, "not_durable", "done, but the disk did not take the record of it") from error

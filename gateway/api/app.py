@@ -10,7 +10,7 @@ from sitewarden.gateway.api.live import Streams
 from sitewarden.gateway.web import door, pages
 from sitewarden.gateway.web.rooms import Rooms
 from sitewarden.gateway.web.signin import sorry
-from sitewarden.gateway.words import Vocabulary
+from sitewarden.gateway.words import Vocabulary, Words
 
 
 def create_app(house: House) -> FastAPI:
@@ -19,7 +19,7 @@ def create_app(house: House) -> FastAPI:
     app.state.streams = Streams(house)
     app.state.vocabulary = Vocabulary(lambda: house.site)
     app.state.rooms = Rooms(house)
-    problems.install(app, _error_page)
+    problems.install(app, _in_words, _error_page)
     app.include_router(health.router)
     api = APIRouter(prefix="/api/v1")
     for part in (read, operate, cards, events):
@@ -31,7 +31,15 @@ def create_app(house: House) -> FastAPI:
     return app
 
 
+def _in_words(request: Request, code: str, detail: str) -> str:
+    return _words(request).problem(code, detail)
+
+
 def _error_page(request: Request, status: int, detail: str) -> Response:
+    return sorry(_words(request), status, detail)
+
+
+def _words(request: Request) -> Words:
     house: House = request.app.state.house
     vocabulary: Vocabulary = request.app.state.vocabulary
-    return sorry(vocabulary.words(language(request, house)), status, detail)
+    return vocabulary.words(language(request, house))

@@ -21,15 +21,18 @@ def problem(status: int, code: str, detail: str, headers: Mapping[str, str] | No
     return JSONResponse(body, status, headers, media_type="application/problem+json")
 
 
+Say = Callable[[Request, str, str], str]
 Page = Callable[[Request, int, str], Response]
 
 
-def install(app: FastAPI, page: Page) -> None:
-    """Gives every error of the application this one shape; `page` draws it for a browser."""
+def install(app: FastAPI, say: Say, page: Page) -> None:
+    """Gives every error of the application this one shape; `say` puts a code, with what is known of it,
+    into the caller's language, and `page` draws it for a browser."""
 
     def told(
         request: Request, status: int, code: str, detail: str, headers: Mapping[str, str] | None = None
     ) -> Response:
+        detail = say(request, code, detail)
         if "text/html" in request.headers.get("accept", ""):
             return page(request, status, detail)
         return problem(status, code, detail, headers)

@@ -82,6 +82,7 @@ class SmallHouse:
         self.at = START
         self.refuse = False  # the configuration is wrong
         self.mute = False  # the main loop hangs
+        self.disk_error: Exception | None = None  # what every record fails with
         self.sinks: tuple[SinkState, ...] = ()
 
     def close(self) -> None:
@@ -142,7 +143,11 @@ class SmallHouse:
     def operate(self, operator: Operator) -> "Future[Sequence[Effect]]":
         answer: Future[Sequence[Effect]] = Future()
         if not self.mute:
-            answer.set_result(self.step(operator))
+            effects = self.step(operator)
+            if self.disk_error:
+                answer.set_exception(self.disk_error)
+            else:
+                answer.set_result(effects)
         return answer
 
     def reload(self) -> "Future[Reloaded]":

@@ -1,5 +1,6 @@
 """What the API says and does, at the small house."""
 
+import sqlite3
 from dataclasses import replace
 from datetime import timedelta
 
@@ -8,6 +9,7 @@ from fastapi.testclient import TestClient
 
 from sitewarden.gateway.api.act import PATIENCE
 from sitewarden.gateway.api.house import SinkState
+from sitewarden.gateway.journal import JournalFull
 from sitewarden.rules.model import AlarmState, FireStage, Quality, Reading, Reason, Stamp
 from tests.api.small_house import LIAO, START, SmallHouse
 
@@ -129,6 +131,23 @@ def test_a_main_loop_that_hangs_is_said_and_not_waited_for(
     house.mute = True
     answer = engineer.post("/api/v1/lanes/entrance/open", json={"reason": "x"})
     assert (answer.status_code, answer.json()["code"]) == (503, "busy")
+
+
+@pytest.mark.parametrize("error", [sqlite3.OperationalError("disk I/O error"), JournalFull("full")])
+def test_a_record_that_the_disk_refuses_is_said(
+    house: SmallHouse, engineer: TestClient, error: Exception
+) -> None:
+    house.disk_error = error
+    answer = engineer.post("/api/v1/lanes/entrance/open?lang=en", json={"reason": "x"})
+    assert (answer.status_code, answer.json()["code"]) == (503, "not_durable")
+    assert answer.json()["detail"].startswith("Done, but the disk")
+    form = {"lane": "entrance", "reason": "x"}
+    toast = engineer.post("/do/open", data=form, headers={"accept": "application/json"}).json()
+    assert "磁盘" in toast["detail"]
+    page = engineer.post("/do/open", data=form, headers={"accept": "text/html"})
+    assert page.status_code == 503
+    assert page.text.startswith("<!doctype html>")
+    assert "磁盘" in page.text
 
 
 def test_cards(engineer: TestClient, house: SmallHouse) -> None:

@@ -12,8 +12,9 @@ refused alone: it neither holds up the others nor ends the thread.
 import sqlite3
 from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from threading import Thread
@@ -26,6 +27,7 @@ from sitewarden.gateway.database import (
     MIB,
     Ballast,
     Sync,
+    connect,
     connect_reading,
     is_full,
     is_refusal,
@@ -69,10 +71,11 @@ SCHEMA = (
 
 _PUT_CELL = "INSERT INTO cells VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET cell = excluded.cell"
 _DROP_CELL = "DELETE FROM cells WHERE key = ?"
-_NEWEST = f"SELECT max(wall), max(mono) FROM (SELECT wall, mono FROM newest UNION ALL {records.NEWEST})"  # noqa: S608 - no person's text
-_PUT_NEWEST = (
+_LAST = f"SELECT wall, mono FROM ({records.NEWEST}) ORDER BY mono DESC LIMIT 1"  # noqa: S608 - no person's text
+_NOTED = "SELECT wall, mono FROM newest"
+_NOTE = (
     "INSERT INTO newest VALUES (1, ?, ?) ON CONFLICT (one) DO UPDATE"
-    " SET wall = max(wall, excluded.wall), mono = max(mono, excluded.mono)"
+    " SET wall = excluded.wall, mono = excluded.mono WHERE excluded.mono >= mono"
 )
 
 Statement = tuple[str, tuple[Cell, ...]]
@@ -113,7 +116,7 @@ class Journal:
         it is not (yet). `at` is remembered as the newest instant, where the records bear none."""
         job = _Job([_statement(record) for record in batch], done)
         if at:
-            job.statements.append((_PUT_NEWEST, (micros(at.wall), at.mono)))
+            job.statements.append((_NOTE, (micros(at.wall), at.mono)))
         if self._jobs.qsize() >= HELD:
             done(JournalFull(f"{HELD} submissions wait for {self.path.name}"))
         else:
@@ -210,8 +213,7 @@ class Journal:
     def newest(self) -> Stamp | None:
         """The newest instant on record; a clock goes on from here."""
         with connect_reading(self.path) as db:
-            row = db.execute(_NEWEST).fetchone()
-        return stamp(*row) if row != (None, None) else None
+            return _newest(db)
 
     def decisions(self, limit: int = 50, before: datetime | None = None) -> list[Decision]:
         """Newest first, as all histories."""
@@ -242,6 +244,25 @@ class Journal:
         with connect_reading(self.path) as db:
             rows = db.execute(table.select(" AND ".join(where)), (*values, limit)).fetchall()
         return [table.unpack(stamp(wall, mono), tuple(rest)) for wall, mono, *rest in rows]
+
+
+def trust_clock(path: Path, wall: datetime) -> Stamp | None:
+    """From now on `wall` is the newest instant, whatever the records say. Returns what it was. No gateway
+    may run on the file. Raises sqlite3.Error."""
+    with closing(connect(path, Sync.FULL)) as db, transaction(db):
+        before = _newest(db)
+        db.execute(_NOTE, (micros(wall), before.mono if before else 0.0))
+    return before
+
+
+def _newest(db: sqlite3.Connection) -> Stamp | None:
+    """The newest record says which second it was, the note which wall clock was believed: a record of a
+    time when the clock was wrong must not outlive `trust_clock`."""
+    rows = (db.execute(query).fetchone() for query in (_NOTED, _LAST))
+    noted, last = (stamp(*row) if row else None for row in rows)
+    if not noted or not last or last.mono < noted.mono:
+        return noted or last
+    return Stamp(noted.wall + timedelta(seconds=last.mono - noted.mono), last.mono)
 
 
 def _answer(job: _Job, error: Exception | None) -> None:

@@ -24,6 +24,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "reload": ("remote", "Make the running gateway read its configuration again."),
     "alarm": ("remote", "List and acknowledge alarms."),
     "card": ("card", "Issue, renew and block cards."),
+    "clock": ("clock", "Believe the machine's clock again, once it is right."),
     "token": ("access", "Who may use the page and the API."),
     "link": ("access", "A fresh one-time link to the page."),
     "simulate": ("simulate", "Serve the far side of a site: every device on its wire."),

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from sitewarden.gateway.cards import Cards
 from sitewarden.gateway.database import MIB
-from sitewarden.gateway.journal import Journal
+from sitewarden.gateway.journal import Journal, trust_clock
 from sitewarden.rules.cells import Grant, LaneCell
 from sitewarden.rules.model import (
     Action,
@@ -126,6 +126,22 @@ def test_the_newest_instant_never_goes_back(journal: Journal) -> None:
     assert journal.newest() == PASSAGE.at
     commit(journal, at=at(60.5))
     assert journal.newest() == at(60.5)
+    commit(journal, at=at(30))
+    assert journal.newest() == at(60.5)
+
+
+def test_what_a_wrong_clock_left_behind_is_over_once_the_clock_is_trusted(tmp_path: Path) -> None:
+    path = tmp_path / "journal.db"
+    journal = Journal(path)
+    wrong = Stamp(NOON + timedelta(days=3650), 1001.0)
+    commit(journal, Passage("in-1", "", Direction.IN, wrong), at=wrong)
+    journal.close()
+    assert trust_clock(path, NOON) == wrong
+    journal = Journal(path)
+    assert journal.newest() == Stamp(NOON, 1001.0)
+    commit(journal, Passage("in-1", "", Direction.IN, Stamp(NOON, 1003.5)))
+    assert journal.newest() == Stamp(NOON + timedelta(seconds=2.5), 1003.5)
+    journal.close()
 
 
 def test_submissions_that_come_together_are_one_transaction(journal: Journal, tmp_path: Path) -> None:

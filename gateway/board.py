@@ -104,6 +104,7 @@ class Board:
         self.inside = 0
         self._averages: dict[str, _Average] = {}
         self._inside: set[str] = set()
+        self._outside: set[str] = set()  # cards whose car is known to have left
         self._swipes: dict[str, tuple[Decision, ...]] = dict.fromkeys(self.lanes, ())
         self._passages: dict[str, Passage | None] = dict.fromkeys(self.lanes)
         self.apply([Keep(key, cell) for key, cell in cells.items()])
@@ -130,7 +131,7 @@ class Board:
         """The board of an altered site, with all that is known of what stayed."""
         board = Board(site)
         board.revision, board.alarms, board.fire = self.revision + 1, self.alarms, self.fire
-        board._inside, board.inside = self._inside, self.inside
+        board._inside, board._outside, board.inside = self._inside, self._outside, self.inside
         board._averages = self._averages
         _carry(self.latest, board.latest)
         _carry(self.devices, board.devices)
@@ -153,6 +154,10 @@ class Board:
             self._swipes[lane],
             self._passages[lane],
         )
+
+    def knows_place(self, card: str) -> bool:
+        """Whether the card's car is known to be inside, or known to be outside."""
+        return card in self._inside or card in self._outside
 
     def trend(self, point: str) -> Trend:
         """Where the value goes, against its average over the last minutes."""
@@ -186,10 +191,11 @@ class Board:
                 self.alarms = MappingProxyType({**self.alarms, name: cell})
             case "alarm", None:
                 self.alarms = MappingProxyType({k: alarm for k, alarm in self.alarms.items() if k != name})
-            case "inside", Place(inside=True):
-                self._inside.add(name)
             case "inside", _:
                 self._inside.discard(name)
+                self._outside.discard(name)
+                if isinstance(cell, Place):
+                    (self._inside if cell.inside else self._outside).add(name)
             case "fire", Fire(stage, panels):
                 self.fire = replace(self.fire, stage=stage, panel=self.fire.panel or "".join(panels[:1]))
             case "fire", None:

@@ -6,6 +6,7 @@ import structlog
 
 from sitewarden.gateway.hub import Hub
 from sitewarden.rules.model import (
+    Action,
     AlarmChange,
     AlarmState,
     Command,
@@ -65,7 +66,8 @@ def line(effect: Effect) -> tuple[str, dict[str, object]]:
         case LinkChanged(device, up, _, reason):
             return f"device.{'up' if up else 'down'}", at | {"device": device, "reason": reason}
         case Operator(action, target, by, _, reason):
-            return f"operator.{action}", at | {"target": target, "by": by, "reason": reason}
+            about = "card" if action is Action.FORGIVE else "target"  # a card is masked
+            return f"operator.{action}", at | {about: target, "by": by, "reason": reason}
     raise TypeError(f"no line for {type(effect).__name__}")
 
 

@@ -44,14 +44,23 @@ class Permission(StrEnum):
     OPEN = "open"  # a barrier, by hand
     RESET_FIRE = "reset_fire"
     CARDS = "cards"  # issue, renew, block
+    FORGIVE = "forgive"  # a card whose passage was missed
     CONFIGURE = "configure"  # reload, record, the demo's controls
 
 
 _LOOK = frozenset({Permission.READ})
+_KNOW = _LOOK | {Permission.PERSONAL, Permission.FORGIVE}
 ALLOWED: Mapping[Role, frozenset[Permission]] = {
     Role.VIEWER: _LOOK,
-    Role.GUARD: _LOOK | {Permission.PERSONAL, Permission.ACKNOWLEDGE, Permission.OPEN, Permission.RESET_FIRE},
-    Role.DESK: _LOOK | {Permission.PERSONAL, Permission.CARDS},
+    Role.GUARD: _LOOK
+    | {
+        Permission.PERSONAL,
+        Permission.ACKNOWLEDGE,
+        Permission.OPEN,
+        Permission.RESET_FIRE,
+        Permission.FORGIVE,
+    },
+    Role.DESK: _LOOK | {Permission.PERSONAL, Permission.CARDS, Permission.FORGIVE},
     Role.ENGINEER: frozenset(Permission),
 }
 
@@ -79,6 +88,7 @@ Acknowledger = Annotated[Caller, Depends(Needs(Permission.ACKNOWLEDGE))]
 Opener = Annotated[Caller, Depends(Needs(Permission.OPEN))]
 Resetter = Annotated[Caller, Depends(Needs(Permission.RESET_FIRE))]
 Clerk = Annotated[Caller, Depends(Needs(Permission.CARDS))]
+Forgiver = Annotated[Caller, Depends(Needs(Permission.FORGIVE))]
 Configurer = Annotated[Caller, Depends(Needs(Permission.CONFIGURE))]
 
 

@@ -44,6 +44,12 @@ async def reset_fire(house: House, caller: Caller) -> None:
     await _operate(house, caller, Action.RESET_FIRE, "")
 
 
+async def forgive(house: House, caller: Caller, card: str) -> None:
+    effects = await _operate(house, caller, Action.FORGIVE, card)
+    if not any(isinstance(effect, Operator) for effect in effects):
+        raise Problem(409, "nothing_to_forgive", "the card is not known to be inside or outside")
+
+
 async def _operate(
     house: House, caller: Caller, action: Action, target: str, reason: str = ""
 ) -> Sequence[Effect]:

@@ -4,20 +4,17 @@ from dataclasses import replace
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
-from pydantic import AfterValidator
 
 from sitewarden.gateway.api.access import Acquainted, Clerk
 from sitewarden.gateway.api.context import TheHouse, TheShapes
 from sitewarden.gateway.api.house import House
-from sitewarden.gateway.api.models import CardIn, CardOut, CardPatch
+from sitewarden.gateway.api.models import CardIn, CardNumber, CardOut, CardPatch
 from sitewarden.gateway.api.problems import Problem
-from sitewarden.gateway.issuing import Issuing, card_number
+from sitewarden.gateway.issuing import Issuing
 from sitewarden.gateway.tokens import Caller
 from sitewarden.rules.model import Permit
 
 router = APIRouter(prefix="/cards")
-
-CardNumber = Annotated[str, AfterValidator(card_number)]
 
 
 @router.get("")

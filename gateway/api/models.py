@@ -2,10 +2,12 @@
 
 from collections.abc import Mapping
 from datetime import date, datetime
+from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from sitewarden.gateway.board import Arm, Trend
+from sitewarden.gateway.issuing import card_number
 from sitewarden.rules.model import (
     AlarmState,
     Direction,
@@ -18,6 +20,8 @@ from sitewarden.rules.model import (
     Verdict,
     Why,
 )
+
+CardNumber = Annotated[str, AfterValidator(card_number)]
 
 
 class Model(BaseModel):

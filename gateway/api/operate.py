@@ -5,9 +5,17 @@ import asyncio
 from fastapi import APIRouter
 
 from sitewarden.gateway.api import act
-from sitewarden.gateway.api.access import Acknowledger, Configurer, Opener, Resetter
+from sitewarden.gateway.api.access import Acknowledger, Configurer, Forgiver, Opener, Resetter
 from sitewarden.gateway.api.context import TheHouse, TheShapes
-from sitewarden.gateway.api.models import DecisionOut, Done, OpenIn, RecordIn, RecordOut, ReloadOut
+from sitewarden.gateway.api.models import (
+    CardNumber,
+    DecisionOut,
+    Done,
+    OpenIn,
+    RecordIn,
+    RecordOut,
+    ReloadOut,
+)
 from sitewarden.gateway.api.problems import Problem
 
 router = APIRouter()
@@ -37,6 +45,13 @@ async def open_lane(
 async def reset_fire(house: TheHouse, caller: Resetter) -> Done:
     """Lets the barriers go again, once no panel says fire; 409 before."""
     await act.reset_fire(house, caller)
+    return Done()
+
+
+@router.post("/cards/{card}/forgive")
+async def forgive(card: CardNumber, house: TheHouse, caller: Forgiver) -> Done:
+    """Whether its car is inside or outside is unknown from now on: the next swipe settles it."""
+    await act.forgive(house, caller, card)
     return Done()
 
 

@@ -8,10 +8,11 @@ from fastapi import APIRouter, Depends, Form, Request
 from fastapi.responses import FileResponse, HTMLResponse, RedirectResponse, StreamingResponse
 
 from sitewarden.gateway.api import act
-from sitewarden.gateway.api.access import Acknowledger, Configurer, Opener, Resetter, Viewer
+from sitewarden.gateway.api.access import Acknowledger, Configurer, Forgiver, Opener, Resetter, Viewer
 from sitewarden.gateway.api.context import TheHouse, TheStreams, TheWords
 from sitewarden.gateway.api.house import DemoControl
 from sitewarden.gateway.api.live import frame
+from sitewarden.gateway.api.models import CardNumber
 from sitewarden.gateway.api.problems import Problem
 from sitewarden.gateway.web.door import inside
 from sitewarden.gateway.web.rooms import ROOMS, Rooms, Visit
@@ -113,6 +114,14 @@ async def open_lane(
     back: Back = "/",
 ) -> RedirectResponse:
     await act.open_lane(house, caller, lane, reason)
+    return RedirectResponse(inside(back), 303)
+
+
+@router.post("/do/forgive")
+async def forgive(
+    house: TheHouse, caller: Forgiver, card: Annotated[CardNumber, Form()], back: Back = "/"
+) -> RedirectResponse:
+    await act.forgive(house, caller, card)
     return RedirectResponse(inside(back), 303)
 
 

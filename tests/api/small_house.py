@@ -116,6 +116,14 @@ class SmallHouse:
     def swipe(self, card: str = LIAO.card, reader: str = "reader-in") -> None:
         self.step(CardRead(reader, card, self.at))
 
+    def enter(self, card: str = LIAO.card) -> None:
+        """A car drives in."""
+        self.step(Reading("io-gate.in4", False, self.later(1)))
+        self.swipe(card)
+        for under in (True, False):
+            self.step(Reading("io-gate.in4", under, self.later(1)))
+        self.later(60)
+
     def lose(self, device: str) -> None:
         """It is away for long enough to be an alarm."""
         self.step(LinkChanged(device, False, self.at, Reason.TIMEOUT))

@@ -33,6 +33,7 @@ EXPECTED: dict[tuple[str, str], Permission] = {
     ("POST", "/api/v1/alarms/{alarm:path}/reset"): ACKNOWLEDGE,
     ("POST", "/api/v1/lanes/{lane}/open"): Permission.OPEN,
     ("POST", "/api/v1/fire/reset"): Permission.RESET_FIRE,
+    ("POST", "/api/v1/cards/{card}/forgive"): Permission.FORGIVE,
     ("POST", "/api/v1/reload"): CONFIGURE,
     ("POST", "/api/v1/links/{link}/record"): CONFIGURE,
     ("POST", "/session/end"): READ,
@@ -48,6 +49,7 @@ EXPECTED: dict[tuple[str, str], Permission] = {
     ("POST", "/do/reset"): ACKNOWLEDGE,
     ("POST", "/do/open"): Permission.OPEN,
     ("POST", "/do/reset-fire"): Permission.RESET_FIRE,
+    ("POST", "/do/forgive"): Permission.FORGIVE,
     ("POST", "/do/press"): CONFIGURE,
 }
 """Every route that is not open, by what it needs. A new route has to be written down here."""

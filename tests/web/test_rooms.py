@@ -11,7 +11,7 @@ from fastapi.testclient import TestClient
 from sitewarden.gateway.tokens import Role
 from sitewarden.gateway.web import rooms
 from sitewarden.rules.model import Quality, Reading, Reason
-from tests.api.small_house import SmallHouse
+from tests.api.small_house import LIAO, SmallHouse
 
 STATIC = Path(rooms.__file__).with_name("static")
 ROOMS = ("/", "/lanes", "/alarms", "/more", "/devices/pump-1", "/devices/tank", "/devices/lift-a")
@@ -60,6 +60,22 @@ def test_a_person_can_acknowledge_without_scripts(house: SmallHouse, engineer: T
     answer = engineer.post("/do/acknowledge", data=form, follow_redirects=False)
     assert (answer.status_code, answer.headers["location"]) == (303, "/alarms")
     assert house.board.alarms["device_offline:lift-a"].by == "the-engineer"
+
+
+def test_a_guard_can_forgive_the_card_that_was_refused_for_its_place(
+    house: SmallHouse, client: Callable[[Role], TestClient]
+) -> None:
+    guard, viewer = client(Role.GUARD), client(Role.VIEWER)
+    house.enter()
+    assert "/do/forgive" not in guard.get("/").text
+    house.swipe()
+    house.later(10)
+    assert 'action="/do/forgive"' in guard.get("/").text
+    assert "/do/forgive" not in viewer.get("/").text
+    assert guard.post("/do/forgive", data={"card": LIAO.card}).status_code == 200
+    house.later(10)
+    assert house.board.inside == 0
+    assert "/do/forgive" not in guard.get("/").text
 
 
 def test_a_person_is_told_of_an_error_by_a_page(engineer: TestClient) -> None:

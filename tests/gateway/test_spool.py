@@ -325,6 +325,17 @@ def test_an_overrun_is_counted_and_said(spool: Spool) -> None:
     assert [(trouble.code, trouble.on) for trouble in stage.troubles] == [("spool_overrun", True)]
 
 
+def test_a_broken_file_is_said_once_and_as_something_that_is_over(path: Path) -> None:
+    path.write_bytes(b"not a database at all" * 300)
+    spool = Spool(path, ["influx"])
+    stage = Stage(spool)
+    stage.publish(10)
+    stage.writer.start()
+    stage.writer.stop()
+    assert [(trouble.code, trouble.lasts) for trouble in stage.troubles] == [("spool_set_aside", False)]
+    spool.close()
+
+
 def test_a_full_spool_is_said_before_and_when_it_drops(path: Path) -> None:
     spool = Spool(path, ["influx"], most=MIB // 4)
     for n in range(60):

@@ -1,8 +1,8 @@
 """Everything the core remembers, as keyed frozen cells, and how the journal writes a cell down.
 
 A key is a prefix of `KINDS`, then a slash and whom the cell is about: `lane/north-in`, `inside/00A1B2`.
-The site as a whole has the keys `fire`, `strangers` and `clock`. A cell that waits for an instant says
-so in `due` (mono seconds): the timers of the core are nothing but its cells.
+The site as a whole has the keys `clock`, `fire`, `outputs` and `strangers`. A cell that waits for an
+instant says so in `due` (mono seconds): the timers of the core are nothing but its cells.
 """
 
 import json
@@ -51,6 +51,19 @@ class Arm:
     held: bool = False  # fire: the output is set
     rises_until: float = 0.0  # an arm that leaves `closed` later than this was forced
     due: float | None = None  # `opened` is expected by then
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    device: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Outputs:
+    """Every output that moves a barrier, or did: one that the plan has no longer may still be on."""
+
+    known: tuple[Output, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +169,7 @@ KINDS: Mapping[str, type] = {
     "inside": Place,
     "lane": LaneCell,
     "line": LineCell,
+    "outputs": Outputs,
     "strangers": Strangers,
     "swipe": Swipe,
     "timer": Pending,
@@ -163,7 +177,7 @@ KINDS: Mapping[str, type] = {
     "watch": Watch,
 }
 
-KEPT: frozenset[type] = frozenset({Alarm, Clock, Fire, LaneCell, Pending, Place, Strangers})
+KEPT: frozenset[type] = frozenset({Alarm, Clock, Fire, LaneCell, Outputs, Pending, Place, Strangers})
 """What must survive a crash. The rest is learnt anew from the devices within seconds."""
 
 

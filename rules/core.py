@@ -63,7 +63,7 @@ class Core:
         self._permits = {permit.card: permit for permit in permits}
         self._book = AlarmBook(state, frozenset(rule.id for rule in plan.conditions if rule.latch))
         self._clock = SiteClock(state, self._book, plan.tz)
-        self._barriers = Barriers(state, self._book, lanes)
+        self._barriers = Barriers(state, self._book, plan)
         self._occupancy = Occupancy(state)
         self._lanes = Lanes(
             state, self._book, self._barriers, self._occupancy, self._clock, plan.parking, self._permits

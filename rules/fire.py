@@ -51,11 +51,14 @@ class FireRelease:
 
     @property
     def settled(self) -> bool:
-        return self._fire is None or self._barriers.all_held
+        return self._barriers.all_held if self._fire else not self._barriers.rewired
 
     def settle(self, at: Stamp) -> None:
-        """After a restart in a fire, and for barriers that were added in one."""
-        if not self.settled:
+        """After a restart in a fire, and for barriers that were added in one. Those that the site has no
+        longer are let go, in a fire only with its reset: until then they stay open too."""
+        if self._fire is None:
+            self._barriers.let_go()
+        elif not self._barriers.all_held:
             self._barriers.hold_all(at)
 
     def told(self, signal: FireSignal) -> None:
@@ -79,6 +82,7 @@ class FireRelease:
         for lane in self._plan:
             self._barriers.release(lane, at)
             self._lanes.released(lane)
+        self._barriers.let_go()
         self._occupancy.forgive_after_strangers()
         return True
 

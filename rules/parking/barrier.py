@@ -4,20 +4,24 @@ The alarms of an arm: `barrier_stuck` and, under fire, `barrier_not_open` when `
 time; `barrier_forced` when it leaves `closed` and nobody asked.
 """
 
-from collections.abc import Iterable
 from dataclasses import replace
 
 from sitewarden.rules.alarms.book import AlarmBook, alarm_id
-from sitewarden.rules.cells import Arm
+from sitewarden.rules.cells import Arm, Output, Outputs
 from sitewarden.rules.model import Command, Do, Quality, Reading, Stamp
-from sitewarden.rules.plan import Lane
+from sitewarden.rules.plan import Lane, SitePlan
 from sitewarden.rules.state import State
+
+KEY = "outputs"
 
 
 class Barriers:
-    def __init__(self, state: State, book: AlarmBook, lanes: Iterable[Lane]) -> None:
-        self._state, self._book = state, book
-        self._lanes = {lane.id: lane for lane in lanes}
+    def __init__(self, state: State, book: AlarmBook, plan: SitePlan) -> None:
+        self._state, self._book, self._devices = state, book, plan.devices
+        self._lanes = {lane.id: lane for lane in plan.parking.lanes}
+        self._outputs = tuple(
+            Output(lane.barrier.device, name) for lane in self._lanes.values() for name in _outputs(lane)
+        )
 
     # -- after a start ---------------------------------------------------------------------------
 
@@ -26,12 +30,36 @@ class Barriers:
         return all(self._state.get(_key(lane), Arm) for lane in self._lanes.values())
 
     def settle(self, at: Stamp) -> None:
-        """A crash may have cut a pulse short and left its output on: then the arm would not come down.
+        """A crash may have cut a pulse short and left its output on: then the arm would not move again.
         Arms that fire holds have a cell by now and are left alone."""
         for lane in self._lanes.values():
             if not self._state.get(_key(lane), Arm):
                 self._state.put(_key(lane), Arm())
-                self._do(lane, Do.CLEAR, lane.barrier.open, ahead=False)
+                for output in _outputs(lane):
+                    self._do(lane, Do.CLEAR, output, ahead=False)
+
+    # -- what another plan had -------------------------------------------------------------------
+
+    @property
+    def rewired(self) -> bool:
+        """Whether the outputs are not those that the site had before."""
+        return set(self._known) != set(self._outputs)
+
+    def let_go(self) -> None:
+        """Switches off the outputs that no barrier has any more: nobody else would."""
+        for output in self._left:
+            if output.device in self._devices:
+                self._state.emit(Command(output.device, output.name, Do.CLEAR, ahead=False))
+        self._state.put(KEY, Outputs(self._outputs))
+
+    @property
+    def _known(self) -> tuple[Output, ...]:
+        cell = self._state.get(KEY, Outputs)
+        return cell.known if cell else ()
+
+    @property
+    def _left(self) -> tuple[Output, ...]:
+        return tuple(output for output in self._known if output not in self._outputs)
 
     # -- what is asked ---------------------------------------------------------------------------
 
@@ -48,7 +76,8 @@ class Barriers:
 
     @property
     def all_held(self) -> bool:
-        return all(self.held(lane) for lane in self._lanes.values())
+        known = set(self._outputs) <= set(self._known)
+        return known and all(self.held(lane) for lane in self._lanes.values())
 
     def hold_all(self, at: Stamp) -> None:
         """Fire: every arm goes up now and stays up, also one that was about to close."""
@@ -57,6 +86,7 @@ class Barriers:
             self._set(lane)
             if lane.barrier.close:
                 self._do(lane, Do.CLEAR, lane.barrier.close, ahead=False)
+        self._state.put(KEY, Outputs((*self._outputs, *self._left)))
 
     def set_again(self, device: str | None = None) -> None:
         """Sets every held output again, or those of one device: it may have restarted."""
@@ -123,6 +153,10 @@ class Barriers:
 
     def _do(self, lane: Lane, do: Do, output: str, seconds: float = 0.0, *, ahead: bool = True) -> None:
         self._state.emit(Command(lane.barrier.device, output, do, seconds, ahead))
+
+
+def _outputs(lane: Lane) -> tuple[str, ...]:
+    return tuple(name for name in (lane.barrier.open, lane.barrier.close) if name)
 
 
 def _key(lane: Lane) -> str:

@@ -214,6 +214,6 @@ def test_a_step_keeps_each_cell_once() -> None:
 def test_a_start_switches_off_what_a_crash_may_have_left_on() -> None:
     site = Site(cells={})
     cleared = {(c.device, c.output) for c in of(site.wait(0.0), Command) if c.do is Do.CLEAR and not c.ahead}
-    assert cleared == {("io-in", "out1"), ("io-out", "out1"), ("io-out", "out3")}
+    assert cleared == {("io-in", "out1"), ("io-in", "out2"), ("io-out", "out1"), ("io-out", "out3")}
     again = Site(cells=site.core.save())
     assert of(again.wait(0.0), Command) == []

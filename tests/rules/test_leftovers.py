@@ -12,6 +12,7 @@ from sitewarden.rules.model import (
     ClockTrust,
     Command,
     Do,
+    Effect,
     FireChange,
     FireKind,
     FireSignal,
@@ -21,7 +22,7 @@ from sitewarden.rules.model import (
     Trouble,
 )
 from sitewarden.rules.plan import Parking, SitePlan
-from tests.rules.site_under_test import IN, OUT, PLAN, Site, at, kept, of
+from tests.rules.site_under_test import IN, OUT, PLAN, SIDE, Site, at, kept, of
 
 ONLY_OUT = replace(PLAN, parking=Parking((OUT,)))
 
@@ -110,6 +111,48 @@ def test_a_plan_that_did_not_change_is_settled() -> None:
 
 
 @over
+def test_the_outputs_of_a_lane_that_was_taken_away_are_switched_off(cells: Cells) -> None:
+    site = Site()
+    site.swipe("monthly")
+    less = changed(site, ONLY_OUT, cells)
+    assert _outputs(less.wait(0.0), Do.CLEAR) >= {("io-in", "out1"), ("io-in", "out2"), ("io-out", "out3")}
+    again = changed(less, ONLY_OUT, cells)
+    assert _outputs(again.wait(0.0), Do.CLEAR) <= {("io-out", "out1")}
+
+
+@over
+def test_a_lane_that_is_taken_away_in_a_fire_stays_open_until_the_reset(cells: Cells) -> None:
+    site = Site()
+    site.step(FireSignal("panel-a", FireKind.FIRE, at(site.now)))
+    less = changed(site, ONLY_OUT, cells)
+    assert _outputs(less.wait(60.0), Do.CLEAR) == set()
+    less = changed(less, ONLY_OUT, cells)
+    less.step(FireSignal("panel-a", FireKind.NORMAL, at(less.now)))
+    cleared = _outputs(less.operates(Action.RESET_FIRE), Do.CLEAR)
+    assert cleared == {("io-in", "out1"), ("io-in", "out2"), ("io-out", "out1"), ("io-out", "out3")}
+
+
+@over
+def test_a_barrier_that_is_wired_otherwise_in_a_fire_opens_at_once(cells: Cells) -> None:
+    site = Site()
+    site.step(FireSignal("panel-a", FireKind.FIRE, at(site.now)))
+    moved = replace(OUT, barrier=replace(OUT.barrier, open="out7"))
+    again = changed(site, replace(PLAN, parking=Parking((IN, moved, SIDE))), cells)
+    first = again.wait(0.0)
+    assert ("io-out", "out7") in _outputs(first, Do.SET)
+    assert ("io-out", "out1") not in _outputs(first, Do.CLEAR)
+    again.step(FireSignal("panel-a", FireKind.NORMAL, at(again.now)))
+    assert ("io-out", "out1") in _outputs(again.operates(Action.RESET_FIRE), Do.CLEAR)
+
+
+@over
+def test_nothing_is_asked_of_a_device_that_went_with_its_lane(cells: Cells) -> None:
+    site = Site()
+    less = changed(site, replace(ONLY_OUT, devices=PLAN.devices - {"io-in"}), cells)
+    assert not [command for command in of(less.wait(0.0), Command) if command.device == "io-in"]
+
+
+@over
 def test_a_device_that_was_taken_away_is_offline_no_longer(cells: Cells) -> None:
     site = Site()
     site.step(LinkChanged("pump-1", False, at(site.now)))
@@ -151,6 +194,10 @@ def test_a_clock_that_is_not_trusted_is_no_leftover() -> None:
     again = changed(site, replace(PLAN, conditions=()), kept)
     again.wait(1.0)
     assert _state(again, "clock_untrusted") is AlarmState.UNACKNOWLEDGED
+
+
+def _outputs(effects: list[Effect], do: Do) -> set[tuple[str, str]]:
+    return {(command.device, command.output) for command in of(effects, Command) if command.do is do}
 
 
 def _state(site: Site, alarm: str) -> AlarmState | None:

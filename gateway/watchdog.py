@@ -2,6 +2,7 @@
 
 import os
 import socket
+from contextlib import suppress
 
 
 class Watchdog:
@@ -22,6 +23,8 @@ class Watchdog:
         self._socket.close()
 
     def _say(self, word: str) -> None:
+        """systemd that does not listen (a full queue, its own restart) hears the next word."""
         if self._address:  # a leading @ is how the environment writes the abstract namespace's NUL
             address = "\0" + self._address[1:] if self._address.startswith("@") else self._address
-            self._socket.sendto(word.encode(), address)
+            with suppress(OSError):
+                self._socket.sendto(word.encode(), address)

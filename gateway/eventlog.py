@@ -66,8 +66,8 @@ def line(effect: Effect) -> tuple[str, dict[str, object]]:
         case LinkChanged(device, up, _, reason):
             return f"device.{'up' if up else 'down'}", at | {"device": device, "reason": reason}
         case Operator(action, target, by, _, reason):
-            about = "card" if action is Action.FORGIVE else "target"  # a card is masked
-            return f"operator.{action}", at | {about: target, "by": by, "reason": reason}
+            key = "card" if action is Action.FORGIVE else "target"  # a card is masked
+            return f"operator.{action}", at | {key: target, "by": by, "reason": reason}
     raise TypeError(f"no line for {type(effect).__name__}")
 
 

@@ -52,15 +52,8 @@ _LOOK = frozenset({Permission.READ})
 _KNOW = _LOOK | {Permission.PERSONAL, Permission.FORGIVE}
 ALLOWED: Mapping[Role, frozenset[Permission]] = {
     Role.VIEWER: _LOOK,
-    Role.GUARD: _LOOK
-    | {
-        Permission.PERSONAL,
-        Permission.ACKNOWLEDGE,
-        Permission.OPEN,
-        Permission.RESET_FIRE,
-        Permission.FORGIVE,
-    },
-    Role.DESK: _LOOK | {Permission.PERSONAL, Permission.CARDS, Permission.FORGIVE},
+    Role.GUARD: _KNOW | {Permission.ACKNOWLEDGE, Permission.OPEN, Permission.RESET_FIRE},
+    Role.DESK: _KNOW | {Permission.CARDS},
     Role.ENGINEER: frozenset(Permission),
 }
 

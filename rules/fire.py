@@ -68,8 +68,7 @@ class FireRelease:
             case FireKind.NORMAL:
                 self._over(signal)
             case FireKind.FAULT:
-                params = {"text": signal.text, "zone": signal.zone, "component": signal.component}
-                self._book.raised("fire_fault", signal.panel, signal.at, params)
+                self._fails(signal)
 
     def reset(self, event: Operator) -> bool:
         """Returns False unless the barriers only wait for this."""
@@ -111,7 +110,16 @@ class FireRelease:
             self._state.emit(FireChange(before, FireStage.FIRE, at, panel, signal.zone))
             self._barriers.hold_all(at)
         params = {"zone": signal.zone, "component": signal.component, "text": signal.text}
+        self._book.back(alarm_id("fire_fault", panel), at)  # who can say so is in order
         self._book.raised(FIRE, panel, at, params)
+
+    def _fails(self, signal: FireSignal) -> None:
+        """Another fault than the one that stands is another alarm."""
+        params = {"text": signal.text, "zone": signal.zone, "component": signal.component}
+        alarm = alarm_id("fire_fault", signal.panel)
+        if self._book.params(alarm) != params:
+            self._book.back(alarm, signal.at)
+        self._book.raised("fire_fault", signal.panel, signal.at, params)
 
     def _over(self, signal: FireSignal) -> None:
         fire, at, panel = self._fire, signal.at, signal.panel

@@ -37,6 +37,11 @@ class AlarmBook:
         found = self._get(alarm)
         return found is not None and found.state in STANDING
 
+    def params(self, alarm: str) -> Mapping[str, Value]:
+        """Of the alarm as it was raised last; none if it is not there."""
+        found = self._get(alarm)
+        return found.params if found else {}
+
     def raised(
         self,
         code: str,

@@ -227,6 +227,36 @@ def test_a_line_that_cannot_be_read_is_a_fault_and_does_not_end_a_fire() -> None
     assert stages(effects) == []
 
 
+def test_another_fault_of_a_line_is_another_alarm_and_the_same_one_is_not() -> None:
+    site = Site()
+    for value in (9000.0, 9500.0):
+        site.reads("panel.line1", value)
+        site.wait(1.0)
+        site.operates(Action.ACKNOWLEDGE, "fire_fault:line-1")
+    site = site.restarted()
+    site.reads("panel.line1", 9000.0)
+    site.wait(1.0)
+    alarm = site.alarm("fire_fault:line-1")
+    assert alarm is not None
+    assert (alarm.params["text"], alarm.state) == ("open", AlarmState.ACKNOWLEDGED)
+    site.reads("panel.line1", 100.0)
+    site.wait(1.0)
+    alarm = site.alarm("fire_fault:line-1")
+    assert alarm is not None
+    assert (alarm.params["text"], alarm.state) == ("short", AlarmState.UNACKNOWLEDGED)
+
+
+def test_a_line_that_says_fire_has_no_fault_any_more() -> None:
+    site = Site()
+    site.reads("panel.line1", 9000.0)
+    site.wait(1.0)
+    site.reads("panel.line1", FIRE)
+    site.wait(1.0)
+    alarm = site.alarm("fire_fault:line-1")
+    assert alarm is not None
+    assert alarm.state is AlarmState.RETURNED
+
+
 def test_a_dry_contact_reads_as_nought_or_one() -> None:
     bands = tuple(replace(PLAN.fire[0].bands[n], low=low, high=low + 0.5) for n, low in ((1, 1.0), (2, 0.0)))
     site = Site(replace(PLAN, fire=(replace(PLAN.fire[0], bands=bands),)))

@@ -111,10 +111,11 @@ class Watch:
 
 
 @dataclass(frozen=True, slots=True)
-class Away:
-    """A device that cannot be reached; `due` None: its alarm has been raised."""
+class Contact:
+    """Whether a device can be reached. One that cannot, and has no `due` any more, has its alarm."""
 
-    due: float | None
+    up: bool
+    due: float | None = None
     reason: Reason = Reason.LINK_DOWN
 
 
@@ -162,8 +163,8 @@ class Clock:
 KINDS: Mapping[str, type] = {
     "alarm": Alarm,
     "arm": Arm,
-    "away": Away,
     "clock": Clock,
+    "contact": Contact,
     "fire": Fire,
     "good": Reading,  # the last good reading of a point that a rule watches
     "inside": Place,

@@ -69,15 +69,15 @@ class Core:
             state, self._book, self._barriers, self._occupancy, self._clock, plan.parking, self._permits
         )
         self._fire = FireRelease(state, self._book, self._barriers, self._lanes, self._occupancy, lanes)
-        self._lines = FireLines(state, self._fire, plan.fire)
+        self._lines = FireLines(state, self._fire, plan.fire, plan.link_alarm_after)
         self._conditions = Conditions(state, self._book, plan.conditions)
         self._stale = StalePoints(state, self._book, plan.stale)
-        self._away = AwayDevices(state, self._book, plan.link_alarm_after)
+        self._away = AwayDevices(state, self._book, plan.devices, plan.link_alarm_after)
         self._watched = self._routes(plan)
         self._due: Mapping[str, Due] = {
             "arm": self._barriers.due,
-            "away": self._away.due,
             "clock": self._clock.due,
+            "contact": self._away.due,
             "fire": self._fire.due,
             "lane": self._lanes.due,
             "line": self._lines.due,
@@ -85,7 +85,8 @@ class Core:
             "watch": self._stale.due,
         }
         leftovers = Leftovers(state, self._book, self._fire, plan, self._watched)
-        self._settling = (leftovers, self._clock, self._stale, self._fire, self._barriers)
+        watches = (self._stale, self._away, self._lines)
+        self._settling = (leftovers, self._clock, *watches, self._fire, self._barriers)
         self._settled = all(room.settled for room in self._settling)
 
     def step(self, event: Event) -> Sequence[Effect]:

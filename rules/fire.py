@@ -138,9 +138,23 @@ class FireRelease:
 class FireLines:
     """Supervised contacts: what a line's value means, once it has meant so for the debounce time."""
 
-    def __init__(self, state: State, release: FireRelease, plan: Iterable[FireInput]) -> None:
-        self._state, self._release = state, release
+    def __init__(
+        self, state: State, release: FireRelease, plan: Iterable[FireInput], patience: float
+    ) -> None:
+        """`patience`: s from the start in which a line may be silent or unreadable."""
+        self._state, self._release, self._patience = state, release, patience
         self._plan = {line.panel: line for line in plan}
+
+    @property
+    def settled(self) -> bool:
+        return all(self._state.get(f"line/{panel}", LineCell) for panel in self._plan)
+
+    def settle(self, at: Stamp) -> None:
+        """A line of which nothing is ever heard is a fault as well."""
+        for panel, line in self._plan.items():
+            if not self._state.get(f"line/{panel}", LineCell):
+                until = at.mono + self._patience + line.debounce
+                self._put(panel, LineCell(None, UNREADABLE, until))
 
     def read(self, line: FireInput, reading: Reading) -> None:
         cell, said, at = self._cell(line.panel), meaning(line, reading), reading.at

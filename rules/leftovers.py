@@ -26,7 +26,7 @@ class Leftovers:
         panels = lines | plan.devices  # a panel is a supervised line or a device of its own
         owners: Mapping[str, Collection[str]] = {
             "arm": lanes,
-            "away": plan.devices,
+            "contact": plan.devices,
             "good": watched,
             "lane": lanes,
             "line": lines,

@@ -112,4 +112,4 @@ class SitePlan:
     fire: tuple[FireInput, ...] = ()
     conditions: tuple[Condition, ...] = ()
     stale: tuple[Stale, ...] = ()
-    link_alarm_after: float = 10.0  # s a device may be away before `device_offline`
+    link_alarm_after: float = 10.0  # s a device may be away before `device_offline`, or not come up

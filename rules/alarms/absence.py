@@ -1,9 +1,10 @@
 """What should be there and is not: good readings of a point, answers of a device."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
+from dataclasses import replace
 
 from sitewarden.rules.alarms.book import AlarmBook, alarm_id
-from sitewarden.rules.cells import Away, Watch
+from sitewarden.rules.cells import Contact, Watch
 from sitewarden.rules.model import LinkChanged, Quality, Reading, Reason, Stamp
 from sitewarden.rules.plan import Stale
 from sitewarden.rules.state import State
@@ -44,20 +45,37 @@ class StalePoints:
 
 
 class AwayDevices:
-    """`device_offline`: a device that has not answered for `after` s."""
+    """`device_offline`: a device that has not answered for `after` s; before its first answer, since the
+    start, for one whose port is not there at all reports nothing."""
 
-    def __init__(self, state: State, book: AlarmBook, after: float) -> None:
-        self._state, self._book, self._after = state, book, after
+    def __init__(self, state: State, book: AlarmBook, devices: Collection[str], after: float) -> None:
+        self._state, self._book, self._devices, self._after = state, book, devices, after
+
+    @property
+    def settled(self) -> bool:
+        return all(self._state.get(_key(device), Contact) for device in self._devices)
+
+    def settle(self, at: Stamp) -> None:
+        for device in self._devices:
+            if not self._state.get(_key(device), Contact):
+                self._state.put(_key(device), Contact(False, at.mono + self._after))
 
     def changed(self, event: LinkChanged) -> None:
-        key = f"away/{event.device}"
+        key, reason = _key(event.device), event.reason or Reason.LINK_DOWN
+        known = self._state.get(key, Contact)
         if event.up:
-            self._state.put(key, None)
+            self._state.put(key, Contact(True))
             self._book.back(alarm_id("device_offline", event.device), event.at)
-        elif not self._state.get(key, Away):
-            self._state.put(key, Away(event.at.mono + self._after, event.reason or Reason.LINK_DOWN))
+        elif known and not known.up:
+            self._state.put(key, replace(known, reason=reason))
+        else:
+            self._state.put(key, Contact(False, event.at.mono + self._after, reason))
 
     def due(self, device: str, at: Stamp) -> None:
-        if away := self._state.get(f"away/{device}", Away):
-            self._state.put(f"away/{device}", Away(None, away.reason))
+        if away := self._state.get(_key(device), Contact):
+            self._state.put(_key(device), replace(away, due=None))
             self._book.raised("device_offline", device, at, {"reason": away.reason.value})
+
+
+def _key(device: str) -> str:
+    return f"contact/{device}"

@@ -188,6 +188,52 @@ def test_a_device_that_comes_back_in_time_is_no_alarm() -> None:
     assert moves(site.wait(60.0), "device_offline:pump-1") == []
 
 
+@pytest.mark.parametrize("again", ["start", "restart"])
+def test_a_device_of_which_nothing_was_ever_heard_is_offline(again: str) -> None:
+    site = Site() if again == "start" else Site().restarted()
+    site.wait(0.0)
+    assert moves(site.wait(9.9), "device_offline:pump-1") == []
+    assert moves(site.wait(0.1), "device_offline:pump-1") == RAISED
+    alarm = site.alarm("device_offline:pump-1")
+    assert alarm is not None
+    assert alarm.params == {"reason": "link_down"}
+    back = LinkChanged("pump-1", True, at(site.now))
+    assert moves(site.step(back), "device_offline:pump-1") == RETURNED
+
+
+def test_a_device_that_does_not_answer_from_the_start_has_no_second_time() -> None:
+    site = Site()
+    site.wait(3.0)
+    site.step(LinkChanged("pump-1", False, at(3), Reason.TIMEOUT))
+    assert moves(site.wait(7.0), "device_offline:pump-1") == RAISED
+    alarm = site.alarm("device_offline:pump-1")
+    assert alarm is not None
+    assert alarm.params == {"reason": "timeout"}
+
+
+def test_a_device_that_is_up_is_so_over_a_reload() -> None:
+    site = Site()
+    site.step(LinkChanged("pump-1", True, at(3)))
+    site.wait(9.0)
+    again = Site(replace(PLAN, conditions=()), cells=site.core.save())
+    again.now = site.now
+    assert moves(again.wait(60.0), "device_offline:pump-1") == []
+
+
+def test_a_site_that_comes_up_within_seconds_raises_nothing() -> None:
+    site = Site()
+    site.wait(4.0)
+    for line in PLAN.fire:
+        site.loses(line.point)  # its device is not awake yet
+    site.wait(4.0)
+    for line in PLAN.fire:
+        site.reads(line.point, 2200.0)
+    for device in PLAN.devices:
+        site.step(LinkChanged(device, True, at(8)))
+    site.wait(60.0)
+    assert of(site.seen, AlarmChange) == []
+
+
 def test_the_gateways_own_trouble_is_an_alarm_of_its_code() -> None:
     site = Site()
     raised = site.step(Trouble("journal_late", "journal", True, at(0), {"limit_ms": 150}))

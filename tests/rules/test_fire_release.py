@@ -257,6 +257,20 @@ def test_a_line_that_says_fire_has_no_fault_any_more() -> None:
     assert alarm.state is AlarmState.RETURNED
 
 
+@pytest.mark.parametrize("says", ["nothing", "nothing readable"])
+def test_a_line_that_cannot_be_read_from_the_start_is_a_fault(says: str) -> None:
+    site = Site()
+    site.wait(1.0)
+    if says != "nothing":
+        site.loses("panel.line1")
+    site.wait(9.0)
+    assert site.alarm("fire_fault:line-1") is None
+    site.wait(0.3)
+    alarm = site.alarm("fire_fault:line-1")
+    assert alarm is not None
+    assert alarm.params["text"] == "unreadable"
+
+
 def test_a_dry_contact_reads_as_nought_or_one() -> None:
     bands = tuple(replace(PLAN.fire[0].bands[n], low=low, high=low + 0.5) for n, low in ((1, 1.0), (2, 0.0)))
     site = Site(replace(PLAN, fire=(replace(PLAN.fire[0], bands=bands),)))

@@ -40,8 +40,8 @@ class Loss:
     """A gap: `count` lines between two instants (ns) did not reach `destination` ("": nobody).
 
     `why`: full, crc, overrun (more came than could be written), refused (the disk took nothing for too
-    long), rejected (the server did not take it). `sample` is a rejected line, `note` the
-    server's words.
+    long), clock (the gateway did not know the year yet), rejected (the server did not take it). `sample`
+    is a rejected line, `note` the server's words.
     """
 
     why: str

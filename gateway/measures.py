@@ -65,7 +65,7 @@ def samples(host: Host, hub: Hub, outlets: Outlets) -> Iterator[Sample]:
         yield Sample(
             "sitewarden_sink_lost_total", "Lines or messages rejected or dropped.", status.lost, label, True
         )
-    spool = outlets.spool.stats()
+    spool = outlets.spool.seen
     yield Sample("sitewarden_spool_fill", "How full the spool is, 0 to 1.", spool.fill)
     yield Sample("sitewarden_spool_lines", "Lines in the spool.", spool.lines)
     yield Sample("sitewarden_spool_lost_total", "Lines that the spool had to drop.", spool.lost, counter=True)

@@ -42,19 +42,24 @@ class Outlets:
         self.adopt(self._site)
 
     def adopt(self, site: Site) -> list[str]:
-        """Goes on with another configuration's sinks; equal ones do not notice. Returns the others."""
+        """Goes on with another configuration's sinks; equal ones do not notice. Returns the others.
+
+        What may fail for want of a disk comes first, and changes nothing then. Others look at `sinks`
+        meanwhile: it is replaced, never altered. A sink that does not start is none, and is tried again
+        with the next configuration."""
         new = {plan.name: plan for plan in site.sinks}
-        kept = {name for name in self.sinks if new.get(name) == self._plans[name]}
+        kept = {name: sink for name, sink in self.sinks.items() if new.get(name) == self._plans[name]}
         gone, come = self.sinks.keys() - kept, new.keys() - kept
-        for name in gone:
-            self.sinks.pop(name).stop()
         if gone or come:
             self.spool.serve(_destinations(site.sinks))
+        for name in gone:
+            self.sinks[name].stop()
         self._write_spool(bool(_destinations(site.sinks)))
-        for name in come:
-            self.sinks[name] = self._sink(new[name])
-            self.sinks[name].start()
-        self._site, self._plans = site, new
+        self._site, self._plans, self.sinks = site, new, kept
+        for name in sorted(come):
+            sink = self._sink(new[name])
+            sink.start()
+            self.sinks = {**self.sinks, name: sink}
         return sorted(gone | come)
 
     def stop(self) -> None:
@@ -66,7 +71,8 @@ class Outlets:
         self.spool.close()
 
     def status(self, started: Stamp, clock_trusted: bool) -> Status:
-        spool = self.spool.stats()
+        """Any thread may ask: it waits for no disk and no network."""
+        spool = self.spool.seen
         sinks = tuple(
             SinkState(it.name, it.up, it.waiting, it.lost)
             for it in (sink.status() for sink in self.sinks.values())

@@ -13,6 +13,7 @@ from threading import RLock, Thread
 from typing import TypeVar
 
 from sitewarden.gateway.blocks import NEWEST_FIRST, OLDEST_FIRST, SCHEMA, Block, Loss, Packer, SpoolStats
+from sitewarden.gateway.clock import EARLIEST, boot_seconds
 from sitewarden.gateway.database import (
     MIB,
     Ballast,
@@ -24,6 +25,7 @@ from sitewarden.gateway.database import (
     transaction,
 )
 from sitewarden.gateway.hub import Subscription
+from sitewarden.gateway.records import micros
 from sitewarden.gateway.sinks.lines import Lines
 from sitewarden.gateway.troubles import Troubles
 
@@ -38,6 +40,9 @@ PAUSE, GROUP = 0.5, 1000  # s and effects: whichever comes first is a commit
 BLOCK = 5000  # lines in one block at most, when the disk was slow
 HELD = 4 * BLOCK  # lines that wait for a disk that refuses, at most
 NEARLY_FULL, ENOUGH_ROOM = 0.8, 0.7  # of the room there is
+COUNTING = 0.05  # of the writer's time, at most
+
+_EARLIEST = micros(EARLIEST) * 1000  # ns
 
 
 class SpoolFailed(Exception):
@@ -59,6 +64,8 @@ class Spool:
         self._next = 1
         self._open()
         self._guarded(self._take_stock)
+        self.seen = self.stats()
+        """As it was when it was counted last, for those who must not wait for a disk."""
 
     # -- writing ---------------------------------------------------------------------------------
 
@@ -109,8 +116,10 @@ class Spool:
             return self._guarded(lambda: [Loss(*row) for row in self._db.execute(query, (limit,))])
 
     def stats(self) -> SpoolStats:
+        """Counts, in the file: 0.25 s for 80,000 blocks. Raises SpoolFailed."""
         with self._lock:
-            return self._guarded(self._stats)
+            self.seen = self._guarded(self._stats)
+        return self.seen
 
     @property
     def fill(self) -> float:
@@ -288,6 +297,8 @@ class SpoolWriter:
         self._overruns = 0  # effects the subscription dropped, as far as they are in the ledger
         self._held: list[tuple[int, bytes]] = []  # not yet written
         self._gap: Loss | None = None  # what `_held` had no room for, not yet in the ledger
+        self._untimed = 0  # lines of a box that does not know the year yet, not yet in the ledger
+        self._count_at = 0.0  # of `boot_seconds`
         self._thread = Thread(target=self._run, name="spool", daemon=True)
 
     def start(self) -> None:
@@ -300,17 +311,28 @@ class SpoolWriter:
 
     def _run(self) -> None:
         while not self._subscription.closed or self._subscription.depth:
-            self._held += self._lines.format(self._subscription.take(PAUSE, at_least=GROUP))
+            self._take()
             try:
                 self._write_held()
                 self._watch()
+                self._count()
             except SpoolFailed as error:
                 self._hold_less()
                 self._troubles.on("spool_failed", "spool", {"error": str(error)})
             else:
                 self._troubles.off("spool_failed", "spool")
 
+    def _take(self) -> None:
+        """Lines of 1970 would be stored there for ever."""
+        lines = self._lines.format(self._subscription.take(PAUSE, at_least=GROUP))
+        timed = [line for line in lines if line[0] >= _EARLIEST]
+        self._untimed += len(lines) - len(timed)
+        self._held += timed
+
     def _write_held(self) -> None:
+        if self._untimed and (self._held or self._subscription.closed):
+            self._spool.lose(Loss("clock", self._untimed))
+            self._untimed = 0
         while block := self._held[:BLOCK]:
             instants = [ns for ns, _ in block]
             self._spool.append([line for _, line in block], min(instants), max(instants))
@@ -325,6 +347,13 @@ class SpoolWriter:
             instants = [ns for ns, _ in gone]
             before = self._gap or Loss("refused", 0, min(instants))
             self._gap = replace(before, count=before.count + len(gone), last=max(instants))
+
+    def _count(self) -> None:
+        begun = boot_seconds()
+        if begun >= self._count_at:
+            self._spool.stats()
+            ended = boot_seconds()
+            self._count_at = ended + (ended - begun) / COUNTING
 
     def _watch(self) -> None:
         """Tells of what got worse or better with the last commit."""

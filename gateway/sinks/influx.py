@@ -67,7 +67,7 @@ class InfluxSink:
         self._thread.join(timeout)
 
     def status(self) -> SinkStatus:
-        waiting = self._spool.stats().pending.get(self.plan.name, 0)
+        waiting = self._spool.seen.pending.get(self.plan.name, 0)
         return SinkStatus(self.plan.name, self._up, self._sent, waiting, self._lost)
 
     # -- the thread ------------------------------------------------------------------------------

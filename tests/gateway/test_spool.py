@@ -315,6 +315,25 @@ def test_what_a_disk_refuses_waits_for_it_and_the_oldest_goes_first(
     ]
 
 
+def test_who_looks_sees_the_last_count(spool: Spool) -> None:
+    stage = Stage(spool)
+    stage.writer.start()
+    stage.publish(100)
+    assert until(lambda: spool.seen.pending == {"influx": 100})
+    stage.writer.stop()
+
+
+def test_lines_of_before_the_clock_was_set_are_lost_and_counted(spool: Spool) -> None:
+    stage = Stage(spool)
+    dead = [Reading("tank.level", n, Stamp(datetime.fromtimestamp(n, UTC), n)) for n in range(3)]
+    stage.hub.publish(dead)
+    stage.publish(10)
+    stage.writer.start()
+    stage.writer.stop()
+    assert len(drain(spool)) == 10
+    assert spool.losses() == [Loss("clock", 3)]
+
+
 def test_an_overrun_is_counted_and_said(spool: Spool) -> None:
     stage = Stage(spool, capacity=100)
     stage.publish(130)

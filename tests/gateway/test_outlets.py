@@ -1,0 +1,100 @@
+"""The sinks and the spool as the configuration wants them, and how they are, whatever their disk does."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from threading import Event, Thread
+
+import pytest
+
+from sitewarden.config.sinks import InfluxPlan, SinkPlan
+from sitewarden.config.site import Site, load
+from sitewarden.gateway.clock import Clock
+from sitewarden.gateway.hub import Hub
+from sitewarden.gateway.outlets import Outlets
+from sitewarden.gateway.sinks.influx import InfluxSink
+from sitewarden.gateway.spool import SpoolFailed
+from sitewarden.rules.model import Trouble
+
+DEMO = Path(__file__).parents[2] / "config" / "demo" / "site.yaml"
+NOBODY = "http://127.0.0.1:1"
+INFLUX, OTHER = InfluxPlan("influx", NOBODY), InfluxPlan("other", NOBODY)
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Site:
+    return replace(load(DEMO), data=tmp_path, sinks=(INFLUX,))
+
+
+@pytest.fixture
+def outlets(site: Site) -> Iterator[Outlets]:
+    troubles: list[Trouble] = []
+    it = Outlets(site, Hub(), Clock(), troubles.append)
+    it.start()
+    yield it
+    it.stop()
+
+
+def wanting(site: Site, *sinks: SinkPlan) -> Site:
+    return replace(site, sinks=sinks)
+
+
+def names(outlets: Outlets) -> list[str]:
+    return [sink.name for sink in outlets.status(Clock().now(), True).sinks]
+
+
+def test_how_they_are_is_told_while_the_disk_hangs(outlets: Outlets) -> None:
+    held, over = Event(), Event()
+
+    def hang() -> None:
+        with outlets.spool._lock:
+            held.set()
+            over.wait()
+
+    disk = Thread(target=hang)
+    disk.start()
+    try:
+        assert held.wait(10)
+        assert names(outlets) == ["influx"]
+    finally:
+        over.set()
+        disk.join()
+
+
+def test_what_is_equal_goes_on_and_who_looks_meanwhile_sees_no_half(site: Site, outlets: Outlets) -> None:
+    influx, seen = outlets.sinks["influx"], outlets.sinks
+    assert outlets.adopt(wanting(site, INFLUX, OTHER)) == ["other"]
+    assert list(seen) == ["influx"]
+    assert names(outlets) == ["influx", "other"]
+    assert outlets.sinks["influx"] is influx
+    assert outlets.adopt(wanting(site, OTHER)) == ["influx"]
+    assert names(outlets) == ["other"]
+
+
+def test_a_sink_that_does_not_start_is_tried_again(
+    site: Site, outlets: Outlets, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def cannot(sink: InfluxSink) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(InfluxSink, "start", cannot)
+        with pytest.raises(RuntimeError):
+            outlets.adopt(wanting(site, INFLUX, OTHER))
+    assert names(outlets) == ["influx"]
+    assert outlets.adopt(wanting(site, INFLUX, OTHER)) == ["other"]
+    assert names(outlets) == ["influx", "other"]
+
+
+def test_a_disk_that_refuses_other_sinks_changes_none(
+    site: Site, outlets: Outlets, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(*_: object) -> None:
+        raise SpoolFailed("disk I/O error")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(outlets.spool, "serve", refused)
+        with pytest.raises(SpoolFailed):
+            outlets.adopt(wanting(site, OTHER))
+    assert names(outlets) == ["influx"]
+    assert outlets.adopt(wanting(site, OTHER)) == ["influx", "other"]

@@ -24,6 +24,9 @@ class Grant:
     space: str = ""
 
 
+STUCK = 600.0  # s a car may stand under an arm beyond its grant: one that broke down there is away by then
+
+
 @dataclass(frozen=True, slots=True)
 class LaneCell:
     """Who may still go through, oldest first, and the last good word of the loop under the arm."""
@@ -34,12 +37,12 @@ class LaneCell:
 
     @property
     def due(self) -> float | None:
-        """No grant lapses while a car is seen under the arm: it may be the one that was granted."""
-        return (
-            None
-            if self.under and not self.blind
-            else min((grant.lapses for grant in self.grants), default=None)
-        )
+        return min((self.end(grant) for grant in self.grants), default=None)
+
+    def end(self, grant: Grant) -> float:
+        """No grant lapses while a car is seen under the arm: it may be the one that was granted. A loop
+        that sees one for much longer is stuck."""
+        return grant.lapses + (STUCK if self.under and not self.blind else 0.0)
 
 
 @dataclass(frozen=True, slots=True)

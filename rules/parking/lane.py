@@ -147,7 +147,7 @@ class Lanes:
         """Forgets the grants that nobody used, or that nobody saw used: then the car may be anywhere."""
         cell = self._cell(self._lanes[lane])
         rest = _without_lapsed(cell, at)
-        if cell.blind:
+        if cell.blind or cell.under:
             for grant in cell.grants:
                 if grant not in rest.grants:
                     self._occupancy.forgive(grant.card)
@@ -199,4 +199,4 @@ class Lanes:
 
 
 def _without_lapsed(cell: LaneCell, at: Stamp) -> LaneCell:
-    return replace(cell, grants=tuple(grant for grant in cell.grants if grant.lapses > at.mono))
+    return replace(cell, grants=tuple(grant for grant in cell.grants if cell.end(grant) > at.mono))

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from sitewarden.rules.cells import LaneCell
 from sitewarden.rules.model import (
     Action,
     AlarmState,
@@ -118,6 +119,21 @@ def test_a_grant_lapses_but_not_under_a_waiting_car() -> None:
     site.reads(IN.barrier.loop_under, True)
     site.wait(30.0)
     assert passages(site.reads(IN.barrier.loop_under, False)) == ["monthly-2"]
+
+
+def test_behind_a_loop_that_is_stuck_grants_lapse_all_the_same() -> None:
+    site = Site()
+    site.enters("monthly")
+    site.enters("monthly", OUT)
+    site.reads(IN.barrier.loop_under, True)
+    site.swipe("monthly")
+    for _ in range(30):
+        site.operates(Action.OPEN, "in", "the loop is stuck")
+        site.wait(60.0)
+    cell = site.core.save()["lane/in"]
+    assert isinstance(cell, LaneCell)
+    assert 10 <= len(cell.grants) <= 11
+    assert of(site.swipe("monthly", OUT), Decision)[0].why is Why.PERMIT, "nobody saw where it went"
 
 
 def test_a_loop_that_cannot_be_read_makes_no_edge_but_what_it_missed_counts() -> None:

@@ -6,13 +6,19 @@ line speaks to a running gateway.
 
 import asyncio
 import contextlib
+import os
+import pwd
 import socket
+import struct
 from pathlib import Path
 from threading import Thread
+from typing import Literal
 
 import anyio.to_thread
 import uvicorn
+from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from sitewarden.gateway.api.app import create_app
 from sitewarden.gateway.api.house import House
@@ -20,6 +26,7 @@ from sitewarden.gateway.api.live import Streams
 
 SOCKET = "api.sock"
 BUSY = 64  # connections that may wait to be accepted
+PEER = struct.Struct("3i")  # process, user, group: SO_PEERCRED
 READERS = 4  # threads for stores and templates: a crowd of clients must not crowd out the main loop
 
 
@@ -31,7 +38,7 @@ class ApiServer:
         self._path = house.site.data / SOCKET
         self._unix = listen_unix(self._path)
         self.port: int = self._tcp.getsockname()[1]
-        self._servers = [_server(self._app), _server(local(self._app))]
+        self._servers = [_server(self._app, "auto"), _server(local(self._app), LocalProtocol)]
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread = Thread(target=self._run, name="api", daemon=True)
 
@@ -61,10 +68,11 @@ class ApiServer:
         )
 
 
-def _server(app: ASGIApp) -> uvicorn.Server:
+def _server(app: ASGIApp, http: Literal["auto"] | type[asyncio.Protocol]) -> uvicorn.Server:
     return uvicorn.Server(
         uvicorn.Config(
             app,
+            http=http,
             lifespan="off",
             log_config=None,
             access_log=False,
@@ -76,13 +84,34 @@ def _server(app: ASGIApp) -> uvicorn.Server:
     )
 
 
+class LocalProtocol(H11Protocol):
+    """Knows who is at the other end of a Unix socket: the `client` of a request is their name and number."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        door: socket.socket = transport.get_extra_info("socket")
+        credentials = door.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, PEER.size)  # unix(7)
+        _, user, _ = PEER.unpack(credentials)
+        try:
+            self.client = pwd.getpwuid(user).pw_name, user
+        except KeyError:
+            self.client = str(user), user
+
+
 def local(app: ASGIApp) -> ASGIApp:
     """The application as it answers on the Unix socket."""
 
     async def _local(scope: Scope, receive: Receive, send: Send) -> None:
-        await app({**scope, "sitewarden.local": True}, receive, send)
+        await app({**scope, "sitewarden.local": caller_of(scope)}, receive, send)
 
     return _local
+
+
+def caller_of(scope: Scope) -> str:
+    """Who asks, as the kernel says; who may write the journal anyhow may ask for somebody else (sudo)."""
+    name, user = scope["client"]
+    asked_for = Headers(scope=scope).get("sitewarden-caller")
+    return asked_for if asked_for and user in (0, os.getuid()) else str(name)
 
 
 def listen(host: str, port: int) -> socket.socket:

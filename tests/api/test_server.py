@@ -1,6 +1,8 @@
 """The real server on a real port and socket: streams, the local engineer, and a quick stop."""
 
+import getpass
 import json
+import os
 import stat
 from collections.abc import Iterator
 from time import perf_counter
@@ -9,7 +11,7 @@ import httpx2
 import pytest
 
 from sitewarden.gateway.api.live import RING
-from sitewarden.gateway.api.server import SOCKET, ApiServer
+from sitewarden.gateway.api.server import SOCKET, ApiServer, caller_of
 from sitewarden.gateway.tokens import Role
 from sitewarden.rules.model import Reading
 from tests.api.small_house import SmallHouse
@@ -42,10 +44,18 @@ def messages(answer: httpx2.Response) -> Iterator[dict[str, str]]:
 
 
 def test_the_socket_is_the_local_engineer(house: SmallHouse, local: httpx2.Client) -> None:
-    assert local.post("/api/v1/lanes/entrance/open", json={"reason": "test"}).json()["by"] == "local"
+    asked = {"reason": "test"}
+    assert local.post("/api/v1/lanes/entrance/open", json=asked).json()["by"] == getpass.getuser()
+    behind_sudo = {"sitewarden-caller": "wang"}
+    assert local.post("/api/v1/lanes/exit/open", json=asked, headers=behind_sudo).json()["by"] == "wang"
     mode = (house.site.data / SOCKET).stat().st_mode
     assert stat.S_ISSOCK(mode)
     assert not mode & stat.S_IRWXO
+
+
+def test_another_user_of_the_socket_speaks_for_themselves() -> None:
+    scope = {"client": ("eve", os.getuid() + 1), "headers": [(b"sitewarden-caller", b"wang")]}
+    assert caller_of(scope) == "eve"
 
 
 def test_the_port_is_not(server: ApiServer) -> None:

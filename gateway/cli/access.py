@@ -1,12 +1,13 @@
 """`token` and `link`: who may use the page and the API."""
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Annotated
 
 import typer
 
-from sitewarden.gateway.cli.common import SITE, Config, Failure, Json, look, print_json, table
+from sitewarden.gateway.cli.common import SITE, Config, Failure, Json, knock, look, print_json, table
 from sitewarden.gateway.clock import wall_now
 from sitewarden.gateway.database import make_private
 from sitewarden.gateway.tokens import Role, Tokens
@@ -71,8 +72,13 @@ def link(config: Config = SITE) -> None:
     \b
     sitewarden link
     """
+    place = look(config)
     with _tokens(config) as tokens:
-        print(f"{look(config).url}/welcome?code={tokens.link(_now())}")
+        print(f"{place.url}/welcome?code={tokens.link(_now())}")
+    try:
+        knock(place.data, config)
+    except Failure as failure:
+        print(failure, file=sys.stderr)
 
 
 @contextmanager

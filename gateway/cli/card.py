@@ -1,4 +1,5 @@
-"""`card`: the service desk. The gateway follows every change by itself, whether it runs now or later."""
+"""`card`: the service desk. The gateway follows every change by itself, whether it runs now or later; only
+where a car is, it alone knows."""
 
 import sqlite3
 from collections.abc import Sequence
@@ -12,6 +13,7 @@ import typer
 from sitewarden.config.glance import Glance
 from sitewarden.gateway.cards import Cards
 from sitewarden.gateway.cli.common import SITE, Config, Failure, Full, Json, caller, look, print_json, table
+from sitewarden.gateway.cli.remote import Gateway
 from sitewarden.gateway.clock import wall_now
 from sitewarden.gateway.issuing import Issuing, card_number
 from sitewarden.gateway.mask import mask
@@ -115,6 +117,13 @@ def unblock(number: TheCard, config: Config = SITE) -> None:
     """Let a blocked card open again, within its days."""
     _set_blocked(config, number, False)
     print(f"{number} is not blocked any more.")
+
+
+@card.command()
+def forgive(number: TheCard, config: Config = SITE) -> None:
+    """Forget whether a card's car is inside: it left unseen, and the card is refused since then."""
+    Gateway(config).ask("POST", f"/cards/{number}/forgive")
+    print(f"{number} may come in or go out again.")
 
 
 @card.command()

@@ -3,6 +3,7 @@
 import getpass
 import json
 import os
+import socket
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Annotated
@@ -55,6 +56,18 @@ def look(config: Path) -> Glance:
     if not config.exists():
         raise Failure(f"{config}: no such file. Name the site's configuration: --config or SITEWARDEN_CONFIG")
     return glance(config)
+
+
+def knock(data: Path, config: Path) -> None:
+    """Raises Failure when no gateway runs on this data directory, or none that lets us in."""
+    door = data / "api.sock"
+    with socket.socket(socket.AF_UNIX) as visit:
+        try:
+            visit.connect(str(door))
+        except PermissionError as error:
+            raise Failure(f"{door}: not yours to open; try sudo") from error
+        except OSError as error:
+            raise Failure(f"No gateway runs on {data}. Start it: sitewarden run {config}") from error
 
 
 def caller() -> str:

@@ -1,26 +1,28 @@
-"""`status`, `alarm` and `reload`: a word with the running gateway, over its Unix socket."""
+"""`status`, `alarm`, `lane`, `fire` and `reload`: a word with the running gateway, over its Unix socket."""
 
 import os
-import socket
 from pathlib import Path
 from typing import Annotated, Any
 
 import httpx2
 import typer
 
-from sitewarden.gateway.cli.common import SITE, Config, Failure, Json, look, print_json, table
+from sitewarden.gateway.cli.common import SITE, Config, Failure, Json, caller, knock, look, print_json, table
 
 BASE = "http://gateway/api/v1"
 PATIENCE = 10.0  # s
 
 alarm = typer.Typer(
-    help="""List and acknowledge the alarms of the running gateway.
+    help="""List, acknowledge and reset the alarms of the running gateway.
 
 \b
 sitewarden alarm list
 sitewarden alarm ack tank-low
+sitewarden alarm reset lift-trap
 """
 )
+lane = typer.Typer(help="Open a barrier by hand.")
+fire = typer.Typer(help="After a fire: let the barriers go again.")
 
 
 @alarm.command("list")
@@ -59,6 +61,46 @@ def ack(
     for one in ids or [a["id"] for a in gateway.ask("GET", "/alarms")]:
         gateway.ask("POST", f"/alarms/{one}/acknowledge")
         print(f"{one} is acknowledged.")
+
+
+@alarm.command("reset")
+def reset_latch(
+    id_: Annotated[str, typer.Argument(help="As `alarm list` shows it.", metavar="ID")],
+    config: Config = SITE,
+) -> None:
+    """Let go of a latched alarm whose cause is over.
+
+    \b
+    sitewarden alarm reset lift-trap
+    """
+    Gateway(config).ask("POST", f"/alarms/{id_}/reset")
+    print(f"{id_} is reset.")
+
+
+@lane.command("open")
+def open_lane(
+    name: Annotated[str, typer.Argument(help="As `status` shows it.", metavar="LANE")],
+    reason: Annotated[str, typer.Option(help="Why; the audit trail says so.")],
+    config: Config = SITE,
+) -> None:
+    """Open a lane's barrier, once.
+
+    \b
+    sitewarden lane open entrance --reason ambulance
+    """
+    Gateway(config).ask("POST", f"/lanes/{name}/open", {"reason": reason})
+    print(f"{name} opens.")
+
+
+@fire.command("reset")
+def reset_fire(config: Config = SITE) -> None:
+    """Let the barriers go again, once no panel says fire any more.
+
+    \b
+    sitewarden fire reset
+    """
+    Gateway(config).ask("POST", "/fire/reset")
+    print("The barriers go back to normal.")
 
 
 def status(as_json: Json = False, config: Config = SITE) -> None:
@@ -107,35 +149,22 @@ class Gateway:
     """The running gateway of a site."""
 
     def __init__(self, config: Path) -> None:
-        self._data = look(config).data
-        self._socket = self._data / "api.sock"
+        self._config, self._data = config, look(config).data
         self._language = "zh" if os.environ.get("LANG", "").startswith("zh") else "en"
 
     def ask(self, method: str, path: str, body: object = None) -> Any:  # JSON
         """Raises Failure when no gateway answers, and with its own words when it refuses."""
-        self._knock()
-        transport = httpx2.HTTPTransport(uds=str(self._socket))
-        query = {"lang": self._language}
+        knock(self._data, self._config)
+        transport = httpx2.HTTPTransport(uds=str(self._data / "api.sock"))
+        query, head = {"lang": self._language}, {"sitewarden-caller": caller()}
         try:
-            with httpx2.Client(transport=transport, base_url=BASE, params=query, timeout=PATIENCE) as client:
-                answer = client.request(method, path, json=body)
+            with httpx2.Client(transport=transport, base_url=BASE, timeout=PATIENCE) as client:
+                answer = client.request(method, path, params=query, headers=head, json=body)
         except httpx2.TransportError as error:
             raise Failure(f"The gateway on {self._data} does not answer: {error}") from error
         if answer.is_error:
             raise Failure(str(answer.json()["detail"]))
         return answer.json()
-
-    def _knock(self) -> None:
-        """Whether anybody is there, and lets us in."""
-        with socket.socket(socket.AF_UNIX) as door:
-            try:
-                door.connect(str(self._socket))
-            except PermissionError as error:
-                raise Failure(f"{self._socket}: not yours to open; try sudo") from error
-            except OSError as error:
-                raise Failure(
-                    f"No gateway runs on {self._data}. Start it: sitewarden run site.yaml"
-                ) from error
 
 
 def _when(instant: str) -> str:

@@ -42,6 +42,10 @@ ANSWERS: dict[str, tuple[int, object]] = {
     "GET /api/v1/devices": (200, [{"device": "pump-1", "title": "泵", "up": None, "reason": ""}]),
     "POST /api/v1/alarms/tank-low/acknowledge": (200, {}),
     "POST /api/v1/alarms/device_offline:pump-1/acknowledge": (200, {}),
+    "POST /api/v1/alarms/lift-trap/reset": (200, {}),
+    "POST /api/v1/lanes/in-1/open": (200, {}),
+    "POST /api/v1/fire/reset": (200, {}),
+    "POST /api/v1/cards/0A00123456/forgive": (200, {}),
     "POST /api/v1/reload": (200, {"changed": ["bus-1", "rules"]}),
 }
 
@@ -50,6 +54,8 @@ ANSWERS: dict[str, tuple[int, object]] = {
 class Canned:
     answers: dict[str, tuple[int, object]] = field(default_factory=lambda: dict(ANSWERS))
     asked: list[str] = field(default_factory=list)
+    bodies: list[bytes] = field(default_factory=list)
+    callers: list[str] = field(default_factory=list)
 
 
 class Server(ThreadingMixIn, UnixStreamServer):
@@ -64,6 +70,8 @@ def gateway(folder: Path) -> Iterator[Canned]:
         def answer(self) -> None:
             asked = f"{self.command} {self.path.partition('?')[0]}"
             canned.asked.append(asked)
+            canned.bodies.append(self.rfile.read(int(self.headers.get("content-length", 0))))
+            canned.callers.append(self.headers["sitewarden-caller"])
             code, body = canned.answers.get(asked, (404, {"detail": "no such thing"}))
             data = json.dumps(body).encode()
             self.send_response(code)
@@ -92,7 +100,23 @@ def gateway(folder: Path) -> Iterator[Canned]:
 def test_without_a_gateway_it_says_so(shell: Shell, folder: Path, words: tuple[str, ...]) -> None:
     typed = shell(*words)
     assert (typed.code, typed.out) == (1, "")
-    assert f"No gateway runs on {folder / 'data'}" in typed.err
+    assert f"No gateway runs on {folder / 'data'}. Start it: sitewarden run site.yaml" in typed.err
+
+
+def test_it_names_the_configuration_that_was_given(shell: Shell, folder: Path) -> None:
+    (folder / "site.yaml").rename(folder / "north.yaml")
+    assert shell("status", "-c", "north.yaml").err.endswith("Start it: sitewarden run north.yaml\n")
+
+
+def test_a_link_to_a_gateway_that_does_not_run_says_so(shell: Shell) -> None:
+    typed = shell("link")
+    assert typed.code == 0
+    assert "/welcome?code=" in typed.out
+    assert "No gateway runs" in typed.err
+
+
+def test_a_link_to_one_that_runs_says_nothing_more(shell: Shell, gateway: Canned) -> None:
+    assert shell("link").err == ""
 
 
 def test_status(shell: Shell, gateway: Canned) -> None:
@@ -121,6 +145,33 @@ def test_acknowledging(shell: Shell, gateway: Canned) -> None:
     assert (shell("alarm", "ack", "none").err, shell("alarm", "ack", "none").code) == ("no such thing\n", 1)
     assert shell("alarm", "ack").code == 2
     assert shell("alarm", "ack", "tank-low", "--all").code == 2
+
+
+@pytest.mark.parametrize(
+    ("words", "asked"),
+    [
+        (("alarm", "reset", "lift-trap"), "alarms/lift-trap/reset"),
+        (("lane", "open", "in-1", "--reason", "ambulance"), "lanes/in-1/open"),
+        (("fire", "reset"), "fire/reset"),
+        (("card", "forgive", "0a00123456"), "cards/0A00123456/forgive"),
+    ],
+)
+def test_what_an_operator_can_do(
+    shell: Shell, gateway: Canned, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...], asked: str
+) -> None:
+    monkeypatch.setenv("SUDO_USER", "wang")
+    typed = shell(*words)
+    assert (typed.code, typed.err) == (0, "")
+    assert (gateway.asked, gateway.callers) == ([f"POST /api/v1/{asked}"], ["wang"])
+    if "open" in words:
+        assert json.loads(gateway.bodies[0]) == {"reason": "ambulance"}
+    gateway.answers.clear()
+    assert (shell(*words).code, shell(*words).err) == (1, "no such thing\n")
+
+
+def test_a_barrier_is_not_opened_without_a_reason(shell: Shell, gateway: Canned) -> None:
+    assert shell("lane", "open", "in-1").code == 2
+    assert gateway.asked == []
 
 
 def test_reload_is_told_or_refused(shell: Shell, gateway: Canned) -> None:

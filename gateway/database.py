@@ -122,12 +122,26 @@ def _opened(path: Path, sync: Sync, schema: str, check: bool = False) -> sqlite3
     db = connect(path, sync)
     try:
         db.executescript(schema)
+        with closing(sqlite3.connect(":memory:")) as ours:
+            ours.executescript(schema)
+            if missing := _columns(ours) - _columns(db):  # one flipped bit in a name is enough
+                raise Broken(f"no {missing}")
         if check and (found := db.execute("PRAGMA quick_check(1)").fetchone()[0]) != "ok":
             raise Broken(found)
     except BaseException:
         db.close()
         raise
     return db
+
+
+def _columns(db: sqlite3.Connection) -> set[tuple[str, str]]:
+    """Each table with each of its columns."""
+    return set(
+        db.execute(
+            "SELECT it.name, has.name FROM sqlite_schema AS it, pragma_table_info(it.name) AS has"
+            " WHERE it.type = 'table'"
+        )
+    )
 
 
 def salvage(broken: Path, db: sqlite3.Connection) -> None:

@@ -64,7 +64,7 @@ class Spool:
         self._next = 1
         self._open()
         self._guarded(self._take_stock)
-        self.seen = self.stats()
+        self.seen = SpoolStats(0, 0, 0, most, None, {}, 0, self.set_aside)
         """As it was when it was counted last, for those who must not wait for a disk."""
 
     # -- writing ---------------------------------------------------------------------------------

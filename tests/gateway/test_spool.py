@@ -147,6 +147,17 @@ def test_a_file_that_is_no_database_is_set_aside(path: Path) -> None:
     spool.close()
 
 
+def test_a_file_whose_columns_are_not_ours_is_set_aside(path: Path) -> None:
+    Spool(path, ["influx"]).close()
+    data = path.read_bytes()
+    path.write_bytes(data.replace(b"block INTEGER", b"blocc INTEGER"))
+    spool = Spool(path, ["influx"])
+    spool.append(lines(0, 10), 0, 9)
+    assert drain(spool) == lines(0, 10)
+    assert spool.stats().set_aside == 1
+    spool.close()
+
+
 def test_block_numbers_are_not_used_twice_when_the_file_is_replaced(spool: Spool, path: Path) -> None:
     for start in range(0, 50, 10):
         spool.append(lines(start, 10), start, start)

@@ -104,7 +104,9 @@ class Gate:
             if caller is None:
                 await self._stranger(headers)(scope, receive, send)
                 return
-            scope.setdefault("state", {})["caller"] = caller
+            state = scope.setdefault("state", {})
+            state["caller"] = caller
+            state["welcome"] = lambda: self._caller(scope, headers) == caller
         await self._app(scope, receive, send)
 
     def _caller(self, scope: Scope, headers: Headers) -> Caller | None:

@@ -1,5 +1,6 @@
 """What a route is handed: the house, the caller's language, the caller's shapes."""
 
+from collections.abc import Callable
 from typing import Annotated, cast
 
 from fastapi import Depends, Request
@@ -20,6 +21,12 @@ def _streams(request: Request) -> Streams:
     return cast(Streams, request.app.state.streams)
 
 
+def _welcome(request: Request) -> Callable[[], bool]:
+    return cast(Callable[[], bool], request.state.welcome)
+
+
+StillWelcome = Annotated[Callable[[], bool], Depends(_welcome)]
+"""Whether the caller would still be let in: a stream outlives tokens, sessions and roles."""
 TheHouse = Annotated[House, Depends(_house)]
 TheStreams = Annotated[Streams, Depends(_streams)]
 

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Header, Query
 from fastapi.responses import StreamingResponse
 
 from sitewarden.gateway.api.access import Viewer
-from sitewarden.gateway.api.context import TheShapes, TheStreams
+from sitewarden.gateway.api.context import StillWelcome, TheShapes, TheStreams
 from sitewarden.gateway.api.live import Entry, Happening, frame
 from sitewarden.gateway.api.shapes import Shapes
 
@@ -19,6 +19,7 @@ async def events(
     streams: TheStreams,
     shapes: TheShapes,
     _: Viewer,
+    welcome: StillWelcome,
     kinds: Annotated[list[Happening] | None, Query()] = None,
     last_event_id: Annotated[int | None, Header(ge=0)] = None,
 ) -> StreamingResponse:
@@ -38,7 +39,7 @@ async def events(
             if entry.kind in wanted:
                 yield shown(entry, shapes)
 
-    return streams.respond(frames)
+    return streams.respond(frames, welcome)
 
 
 def shown(entry: Entry, shapes: Shapes) -> str:

@@ -76,18 +76,25 @@ class Streams:
             self._ring.append(Entry(self.newest, KINDS[type(effect)], effect))
         return [entry for entry in self._ring if entry.id > last] if last < self.newest else []
 
-    def respond(self, frames: Callable[[], Iterable[str]]) -> StreamingResponse:
-        """`frames` is asked again and again for what to send next. 503 when there are too many."""
+    def respond(self, frames: Callable[[], Iterable[str]], welcome: Callable[[], bool]) -> StreamingResponse:
+        """`frames` is asked again and again for what to send next, and `welcome`, less often, whether to
+        send any more. 503 when there are too many streams."""
         if self.open >= MOST:
             raise Problem(503, "too_many_streams", f"{MOST} streams are open already")
         headers = {"x-accel-buffering": "no"}
-        return StreamingResponse(self._flow(frames), media_type="text/event-stream", headers=headers)
+        return StreamingResponse(self._flow(frames, welcome), media_type="text/event-stream", headers=headers)
 
-    async def _flow(self, frames: Callable[[], Iterable[str]]) -> AsyncIterator[str]:
+    async def _flow(
+        self, frames: Callable[[], Iterable[str]], welcome: Callable[[], bool]
+    ) -> AsyncIterator[str]:
         with self._counted():
             yield "retry: 1000\n\n"
-            silent = 0.0
+            silent = asked = 0.0
             while not self._stopping.is_set():
+                if asked >= BEAT:
+                    if not welcome():
+                        return
+                    asked = 0.0
                 text = "".join(frames())
                 silent = 0.0 if text else silent + PULSE
                 if silent >= BEAT:
@@ -95,6 +102,7 @@ class Streams:
                 if text:
                     yield text
                 await self._pause()
+                asked += PULSE
 
     async def _pause(self) -> None:
         try:

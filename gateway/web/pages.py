@@ -9,7 +9,7 @@ from fastapi.responses import FileResponse, HTMLResponse, RedirectResponse, Stre
 
 from sitewarden.gateway.api import act
 from sitewarden.gateway.api.access import Acknowledger, Configurer, Forgiver, Opener, Resetter, Viewer
-from sitewarden.gateway.api.context import TheHouse, TheStreams, TheWords
+from sitewarden.gateway.api.context import StillWelcome, TheHouse, TheStreams, TheWords
 from sitewarden.gateway.api.house import DemoControl
 from sitewarden.gateway.api.live import frame
 from sitewarden.gateway.api.models import CardNumber
@@ -64,6 +64,7 @@ async def live(
     streams: TheStreams,
     words: TheWords,
     caller: Viewer,
+    welcome: StillWelcome,
     device: str = "",
 ) -> StreamingResponse:
     """The parts of a room whenever they change, as HTML; all of them at first."""
@@ -79,7 +80,7 @@ async def live(
         if changed:
             yield frame("".join(changed))
 
-    return streams.respond(frames)
+    return streams.respond(frames, welcome)
 
 
 @router.get("/static/{name}")

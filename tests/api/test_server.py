@@ -100,6 +100,22 @@ def test_a_client_that_was_too_slow_is_told_so(house: SmallHouse, local: httpx2.
     assert json.loads(first["data"])["value"] == 10.0
 
 
+@pytest.mark.parametrize("path", ["/live/site", "/api/v1/events"])
+def test_a_stream_ends_with_its_token(
+    house: SmallHouse, server: ApiServer, monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    monkeypatch.setattr("sitewarden.gateway.api.live.BEAT", 0.3)
+    token = house.tokens.add("page", Role.GUARD, house.now())
+    client = httpx2.Client(headers={"authorization": f"Bearer {token}"}, timeout=5)
+    with client, client.stream("GET", f"http://127.0.0.1:{server.port}{path}") as answer:
+        heard = messages(answer)
+        next(message for message in heard if message.get("event") == "beat")
+        house.tokens.revoke("page")
+        house.swipe()
+        left = list(heard)  # to its end
+    assert len(left) <= 3
+
+
 @pytest.mark.slow
 def test_a_silent_stream_beats(local: httpx2.Client) -> None:
     begun = perf_counter()

@@ -46,6 +46,8 @@ class Parking:
     lanes: tuple[Lane, ...] = ()
     places: int = 0  # for temporary and monthly cards; 0: not counted
     private_spaces: frozenset[str] = frozenset()
+    """What private cards may be issued for; empty: anything. Asked when a card is issued, where somebody is
+    told, and not at the gate: a list that was shortened by mistake must not shut residents out."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,6 +24,7 @@ from math import isfinite
 from threading import Thread
 
 import aiomqtt
+import structlog
 
 from sitewarden.config.sinks import MqttPlan
 from sitewarden.gateway.clock import Clock
@@ -41,6 +42,8 @@ from sitewarden.rules.model import (
     Reading,
     Value,
 )
+
+log = structlog.get_logger()
 
 WANTED = frozenset({Reading, LinkChanged, AlarmChange, FireChange, Decision, Passage})
 QUEUE = 20_000  # effects between the main loop and this thread
@@ -66,8 +69,9 @@ class Message:
 
 
 def level(name: str) -> str:
-    """One level of a topic: without its separators and wildcards (MQTT 3.1.1, 4.7.1)."""
-    return name.translate(_LEVEL)
+    """One level of a topic: without its separators, its wildcards (MQTT 3.1.1, 4.7.1) and half characters
+    (1.5.3)."""
+    return name.translate(_LEVEL).encode("utf-8", "replace").decode()
 
 
 def message(effect: Effect) -> Message | None:
@@ -193,11 +197,17 @@ class MqttSink:
             runner.run(self._main())
 
     async def _main(self) -> None:
-        tasks = [asyncio.create_task(self._collect()), asyncio.create_task(self._keep())]
-        await self._stopping.wait()
-        for task in tasks:
-            task.cancel()
-        await asyncio.wait(tasks, timeout=FAREWELL)
+        """Until it is told to stop; what ends before that is begun again."""
+        stopping = asyncio.create_task(self._stopping.wait())
+        while not stopping.done():
+            tasks = [asyncio.create_task(self._collect()), asyncio.create_task(self._keep())]
+            await asyncio.wait([stopping, *tasks], return_when=asyncio.FIRST_COMPLETED)
+            for task in tasks:
+                task.cancel()
+            ended, _ = await asyncio.wait(tasks, timeout=FAREWELL)
+            for task in ended:
+                if not task.cancelled() and (error := task.exception()):
+                    log.error("mqtt.failed", sink=self.plan.name, exc_info=error)
 
     async def _collect(self) -> None:
         """Takes effects out of the hub's queue whether or not there is a broker."""
@@ -209,13 +219,15 @@ class MqttSink:
             await asyncio.sleep(COLLECT)
 
     async def _keep(self) -> None:
-        """Connects again and again, at most 5 s apart."""
+        """Connects again and again, at most 5 s apart, whatever the libraries raise: a name that cannot be
+        resolved is no error of theirs, nor is a prefix with a wildcard in it."""
         backoff = Backoff()
         while True:
             try:
                 await self._session(backoff)
-            except* aiomqtt.MqttError as failed:
-                self._away(str(failed.exceptions[0]))
+            except* Exception as failed:  # noqa: BLE001 - as the docstring says
+                first = failed.exceptions[0]
+                self._away(str(first) or type(first).__name__)
             await asyncio.sleep(backoff.pause())
 
     async def _session(self, backoff: Backoff) -> None:
@@ -270,7 +282,8 @@ class MqttSink:
 
     async def _publish(self, client: aiomqtt.Client, each: Message) -> None:
         """Returns once the broker has acknowledged it."""
-        payload = json.dumps(each.payload, ensure_ascii=False, separators=(",", ":"))
+        text = json.dumps(each.payload, ensure_ascii=False, separators=(",", ":"))
+        payload = text.encode("utf-8", "replace")
         await client.publish(f"{self._root}/{each.topic}", payload, qos=1, retain=each.retain)
 
     # -- how it goes -----------------------------------------------------------------------------

@@ -2,11 +2,16 @@
 
 import json
 from datetime import UTC, datetime
+from threading import Event
 
 import pytest
 
+from sitewarden.config.sinks import MqttPlan
+from sitewarden.gateway.clock import Clock
+from sitewarden.gateway.hub import Hub
 from sitewarden.gateway.sinks import mqtt
-from sitewarden.gateway.sinks.mqtt import Outbox, level, message
+from sitewarden.gateway.sinks.base import Backoff
+from sitewarden.gateway.sinks.mqtt import MqttSink, Outbox, level, message
 from sitewarden.rules.model import (
     Decision,
     Direction,
@@ -21,9 +26,11 @@ from sitewarden.rules.model import (
     Reading,
     Reason,
     Stamp,
+    Trouble,
     Verdict,
     Why,
 )
+from tests.servers import until
 
 AT = Stamp(datetime(2026, 3, 1, tzinfo=UTC), 1.0)
 WHEN = "2026-03-01T00:00:00+00:00"
@@ -102,3 +109,62 @@ def test_events_are_bounded_and_counted(monkeypatch: pytest.MonkeyPatch) -> None
     assert box.dropped == 4
     box.sent(batch)  # they were dropped meanwhile: nothing of what is left was sent
     assert [it.topic for it in box.batch(10)] == [f"passage/in-{n}" for n in range(4, 9)]
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(mqtt, "AWAY_AFTER", 0.0)
+
+
+@pytest.mark.usefixtures("impatient")
+@pytest.mark.parametrize(
+    "plan",
+    [
+        MqttPlan("broker", "a" * 70 + ".example", 1),  # no label of a name may be as long
+        MqttPlan("broker", "127.0.0.1", 1),
+        MqttPlan("broker", "127.0.0.1", 0),
+    ],
+)
+def test_whatever_keeps_it_from_the_broker_is_said_and_tried_again(
+    plan: MqttPlan, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sessions, troubles = 0, list[Trouble]()
+    session = MqttSink._session
+
+    async def counted(sink: MqttSink, backoff: Backoff) -> None:
+        nonlocal sessions
+        sessions += 1
+        await session(sink, backoff)
+
+    monkeypatch.setattr(MqttSink, "_session", counted)
+    sink = MqttSink(plan, "cuihu", Hub(), troubles.append, Clock())
+    sink.start()
+    assert until(lambda: [trouble.code for trouble in troubles] == ["sink_away"])
+    assert troubles[0].params["error"]
+    assert until(lambda: sessions >= 2)
+    sink.stop()
+
+
+def test_an_effect_that_cannot_be_told_is_the_only_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    hub = Hub()
+    sink = MqttSink(MqttPlan("broker", "127.0.0.1", 1), "cuihu", hub, lambda trouble: None, Clock())
+    sink.start()
+    raised = Event()
+
+    def cannot(effect: Effect) -> None:
+        raised.set()
+        raise KeyError(effect)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(mqtt, "message", cannot)
+        hub.publish(passages(0, 1))
+        assert raised.wait(10)
+    hub.publish(passages(1, 3))
+    assert until(lambda: len(sink._outbox) == 3)
+    sink.stop()
+
+
+def test_half_a_character_is_told_as_a_question_mark() -> None:
+    told = message(Reading("lift-1.te\ud800xt", "a", AT))
+    assert told
+    assert told.topic == "point/lift-1/te?xt"

@@ -1,6 +1,6 @@
 """One link's driver, supervised: a driver that raises takes down its own devices and nothing else."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from math import inf
@@ -24,13 +24,6 @@ class Call(StrEnum):
 
 
 Told = bytes | Command | Reason | None
-
-
-class Tap(Protocol):
-    """Sees everything that is told to a link's driver and everything that it says."""
-
-    def told(self, call: Call, at: Stamp, told: Told) -> None: ...
-    def said(self, output: Output) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +72,17 @@ Standing = dict[tuple[str, str], Stood]
 """By device and output. It is the engine's: drivers come and go, outputs stay as they were told."""
 
 
+class Tap(Protocol):
+    """Sees everything that a line is told and everything that it says: another line that is told the same
+    says the same."""
+
+    def began(self, stood: Sequence[Stood], at: Stamp) -> None:
+        """With a new driver, while the line's outputs stood so."""
+
+    def told(self, call: Call, at: Stamp, told: Told) -> None: ...
+    def said(self, output: Output | Failed) -> None: ...
+
+
 class Line:
     def __init__(self, link: str, build: Callable[[], Driver], standing: Standing) -> None:
         self.link, self._build, self._standing = link, build, standing
@@ -87,7 +91,7 @@ class Line:
         self._up = False
         self._rebuild_at: float | None = None
         self._failed_at, self._pause = -inf, REBUILD_FIRST
-        self._owed = self._stood()  # told to the driver once it is connected
+        self._owed = [stood.again for stood in self._mine()]  # told to the driver once it is connected
         self._tap: Tap | None = None
         self.wake_at = self._driver.wake_at  # kept, since it is asked for at every turn of every line
 
@@ -98,6 +102,10 @@ class Line:
     def tell(self, call: Call, at: Stamp, told: Told = None) -> Iterator[Output | Failed]:
         """Calls the driver. While it is set aside only the connection is remembered, but for a command:
         that does not wait for the pause to be over."""
+        said = self._supervised(call, at, told)
+        return said if self._tap is None else _tapped(self._tap, said, call, at, told)
+
+    def _supervised(self, call: Call, at: Stamp, told: Told) -> Iterator[Output | Failed]:
         if call in (Call.CONNECTED, Call.LOST):
             self._up = call is Call.CONNECTED
         if self._rebuild_at is not None and (call is Call.COMMAND or at.mono >= self._rebuild_at):
@@ -110,25 +118,25 @@ class Line:
         """Lets `tap` see all from here on, beginning with a new driver, so that a recording needs no
         memory of what was before. None ends it."""
         self._tap = tap
-        if tap and self._rebuild_at is None:
-            yield from self._afresh(at)
-            self.wake_at = self._driver.wake_at
+        if tap is None:
+            return
+        if self._rebuild_at is not None:
+            yield Trouble("driver_failed", self.link, False, at)
+        self._renewed()
+        self._failed_at = -inf
+        tap.began(self._mine(), at)
+        if self._up:
+            yield from self.tell(Call.CONNECTED, at)
 
     def pulses(self, at: Stamp) -> list[Command]:
         """What ends the pulses that may be under way."""
-        mine = (stood for (device, _), stood in self._standing.items() if device in self.devices)
-        return [stood.again for stood in mine if stood.perhaps_on(at.mono)]
+        return [stood.again for stood in self._mine() if stood.perhaps_on(at.mono)]
 
     def _told(self, call: Call, at: Stamp, told: Told) -> Iterator[Output | Failed]:
         if isinstance(told, Command):
             self._remember(told, at)
-        if self._tap:
-            self._tap.told(call, at, told)
         try:
-            for output in tell(self._driver, call, at, told):
-                if self._tap:
-                    self._tap.said(output)
-                yield output
+            yield from tell(self._driver, call, at, told)
         except Exception as error:  # noqa: BLE001 - whatever a driver raises stays its own affair
             if isinstance(error, ValueError) and isinstance(told, Command):  # there is no such output
                 del self._standing[told.device, told.output]
@@ -147,8 +155,8 @@ class Line:
         if not (command.do is Do.PULSE and stood and stood.command.do is Do.SET):  # what is held stays so
             self._standing[output] = Stood(command, at.mono)
 
-    def _stood(self) -> list[Command]:
-        return [stood.again for (device, _), stood in self._standing.items() if device in self.devices]
+    def _mine(self) -> list[Stood]:
+        return [stood for (device, _), stood in self._standing.items() if device in self.devices]
 
     def _set_aside(self, error: Exception, at: Stamp) -> Iterator[Output | Failed]:
         again = at.mono - self._failed_at < 2 * REBUILD_MOST
@@ -161,9 +169,20 @@ class Line:
 
     def _rebuilt(self, at: Stamp) -> Iterator[Output | Failed]:
         yield Trouble("driver_failed", self.link, False, at)
-        yield from self._afresh(at)
-
-    def _afresh(self, at: Stamp) -> Iterator[Output | Failed]:
-        self._driver, self._rebuild_at, self._owed = self._build(), None, self._stood()
+        self._renewed()
         if self._up:
             yield from self._told(Call.CONNECTED, at, None)
+
+    def _renewed(self) -> None:
+        self._driver, self._rebuild_at = self._build(), None
+        self._owed = [stood.again for stood in self._mine()]
+        self.wake_at = self._driver.wake_at
+
+
+def _tapped(
+    tap: Tap, said: Iterator[Output | Failed], call: Call, at: Stamp, told: Told
+) -> Iterator[Output | Failed]:
+    tap.told(call, at, told)
+    for output in said:
+        tap.said(output)
+        yield output

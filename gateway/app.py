@@ -29,9 +29,8 @@ from sitewarden.gateway.journal import Journal
 from sitewarden.gateway.measures import samples
 from sitewarden.gateway.outlets import Outlets
 from sitewarden.gateway.prompt import be_prompt
-from sitewarden.gateway.recording import Recording as Tape
-from sitewarden.gateway.recording import RecordingFile
 from sitewarden.gateway.spool import SpoolFailed
+from sitewarden.gateway.tapes import Tapes
 from sitewarden.gateway.tokens import Tokens
 from sitewarden.gateway.watchdog import Watchdog
 from sitewarden.rules.core import Core
@@ -68,7 +67,7 @@ class App:
         self.watchdog = Watchdog()
         self.host: Host
         self._core, self._broken = core, broken
-        self._tapes: dict[str, RecordingFile] = {}
+        self.tapes = Tapes(site.data / "recordings")
         self._loop: asyncio.AbstractEventLoop
         self._stopping, self._reloading = asyncio.Event(), asyncio.Lock()
 
@@ -122,8 +121,7 @@ class App:
     def _close(self, api: ApiServer) -> None:
         api.stop()
         self.outlets.stop()
-        for tape in self._tapes.values():
-            tape.close()
+        self.tapes.close()
         self.journal.close()
         self.tokens.close()
 
@@ -213,21 +211,15 @@ class App:
     # -- recordings ------------------------------------------------------------------------------
 
     async def _record(self, link: str, on: bool) -> Recording:
-        plan = self.host.plans[link]
-        if on and link not in self._tapes:
-            folder = self.site.data / "recordings"
-            make_private(folder)
-            file = self._tapes[link] = RecordingFile(folder / f"{link}-{self.now().wall:%Y%m%dT%H%M%S}.jsonl")
-            tape = Tape(file.write)
-            permits = await self._loop.run_in_executor(None, self.cards.all)
-            tape.begin(plan, self.site.plan, permits, self.host.engine.core)
-            self.host.listen(link, tape)
-        elif on:
-            file = self._tapes[link]
-        else:
+        if on:
+            if not self.tapes.runs(link):
+                plan, core = self.host.plans[link], self.host.engine.core
+                self.host.listen(link, self.tapes.start(plan, self.site.plan, core, self.now()))
+            return Recording(link, str(self.tapes.path(link)))
+        file = self.tapes.take(link)
+        if link in self.host.plans:
             self.host.listen(link, None)
-            file = self._tapes.pop(link)
-            await self._loop.run_in_executor(None, file.close)
+        await self._loop.run_in_executor(None, file.close)
         return Recording(link, str(file.path))
 
     # -- reload ----------------------------------------------------------------------------------
@@ -251,7 +243,7 @@ class App:
             site = await self._loop.run_in_executor(None, load, self.site.source)
         except ConfigErrors as wrong:
             return Reloaded(errors=tuple(str(error) for error in wrong.errors))
-        fixed = [key for key in ("id", "data", "http") if getattr(site, key) != getattr(self.site, key)]
+        fixed = [key for key in ("id", "data", "http", "spool") if getattr(site, key) != getattr(self.site, key)]
         if fixed:
             return Reloaded(
                 errors=tuple(f"{site.source}: {key} changed, which needs a restart" for key in fixed)
@@ -269,10 +261,11 @@ class App:
 
         changed = ["rules"] if other_rules else []
         changed += await self._loop.run_in_executor(None, self.outlets.adopt, site)  # it can still refuse
-        changed += await self.host.adopt(remake, site.links, site.commit_limit)
+        links = await self.host.adopt(remake, site.links, site.commit_limit)
+        self.tapes.altered(links)
         self.board = self.board.carried(site)
         self.site = site
-        return changed
+        return changed + links
 
 
 @contextmanager

@@ -15,7 +15,7 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from sitewarden.gateway.cli.common import SITE, Config, Failure, For, Json, print_json
 from sitewarden.gateway.cli.remote import Gateway
 from sitewarden.gateway.mask import mask
-from sitewarden.gateway.recording import Replayed
+from sitewarden.gateway.recording import Replayed, ended
 from sitewarden.gateway.recording import replay as replayed
 from sitewarden.rules.model import AlarmChange, Decision, Effect, FireChange, LinkChanged, Passage, Reading
 
@@ -31,7 +31,8 @@ def record(
     """Record a live link: every byte and instant, with all that a replay needs.
 
     The link's driver begins anew, so that the recording needs no memory of what was before; what its
-    outputs hold stays held. The file holds card numbers as the wire carried them.
+    outputs hold stays held. It ends early when a reload alters the link, at 200 MB, and when the disk
+    cannot follow. The file holds card numbers as the wire carried them.
 
     \b
     sitewarden record gate-in swipe.jsonl --for 30s
@@ -48,6 +49,8 @@ def record(
         gateway.ask("POST", f"/links/{link}/record", {"on": False})
         shutil.move(kept, file)
     print(f"{file}: {file.stat().st_size:,} bytes of {link}")
+    if why := ended(file):
+        raise Failure(f"{file}: the recording ended early: {why}")
 
 
 def _watch(link: str, kept: Path, until: float | None) -> None:
@@ -57,6 +60,8 @@ def _watch(link: str, kept: Path, until: float | None) -> None:
         try:
             while until is None or time.monotonic() < until:
                 size = kept.stat().st_size if kept.exists() else 0
+                if size and ended(kept):
+                    return
                 progress.update(task, description=f"{link}: {size:,} bytes, Ctrl-C ends it")
                 time.sleep(STEP)
         except KeyboardInterrupt:
@@ -68,9 +73,10 @@ def replay(
     as_json: Json = False,
     readings: Annotated[bool, typer.Option("--readings", help="Show readings too.")] = False,
 ) -> None:
-    """Run a recording through the same driver and the same rules, in virtual time.
+    """Run a recording through the same driver and the rules on its devices, in virtual time.
 
-    Prints what the site decides, and whether the driver says now what it said then; exit code 1 if not.
+    Whether the driver says now what it said then is compared: exit code 1 if not. What the rules decide
+    is printed and not compared: live, they also heard of other links, operators, permits and the clock.
 
     \b
     sitewarden replay swipe.jsonl

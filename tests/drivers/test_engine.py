@@ -1,13 +1,13 @@
 """The engine with the smallest drivers there can be: a reader of one byte and a relay."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from sitewarden.drivers.base import Output
 from sitewarden.drivers.engine import Commit, Engine, Publish, Send, Todo
-from sitewarden.drivers.line import REBUILD_FIRST, Call, Failed, Line, Told
+from sitewarden.drivers.line import REBUILD_FIRST, Call, Failed, Line, Stood, Told
 from sitewarden.rules.core import Core
 from sitewarden.rules.model import (
     CardRead,
@@ -256,10 +256,13 @@ def test_a_tap_sees_all_that_a_driver_is_told_and_says_from_its_beginning() -> N
     seen: list[object] = []
 
     class Ear:
+        def began(self, stood: Sequence[Stood], at: Stamp) -> None:
+            assert not stood
+
         def told(self, call: Call, at: Stamp, told: Told) -> None:
             seen.append((call, told))
 
-        def said(self, output: Output) -> None:
+        def said(self, output: Output | Failed) -> None:
             seen.append(output)
 
     house = engine()

@@ -12,6 +12,7 @@ import pytest
 
 from sitewarden.gateway.cli.common import Failure
 from sitewarden.gateway.cli.main import main
+from sitewarden.gateway.recording import ended
 from tests.gateway.live import LiveSite, live_site
 
 pytestmark = pytest.mark.slow
@@ -113,7 +114,10 @@ def test_a_wrong_configuration_is_refused_and_a_right_one_disturbs_only_what_cha
             "gate-out: {serial: ports/gate-out}", "gate-out: {serial: ports/gate-out, baud: 19200}"
         )
     )
+    site.ask("POST", "/links/gate-out/record", {"on": True})
     assert site.ask("POST", "/reload")["changed"] == ["gate-out"]
+    recorded = site.ask("POST", "/links/gate-out/record", {"on": False})["path"]
+    assert ended(Path(recorded)) == "a reload altered or removed the link"
     site.until(lambda: _up(site, "reader-out"))
     assert _opened(site) == opened | {"gate-out": 1.0}  # a new link begins to count anew
     site.write(site.text.replace("severity: critical", "severity: high"))

@@ -1,0 +1,306 @@
+"""Recordings: what a line was told and said comes back from its text, and a new line says the same."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from queue import SimpleQueue
+
+import pytest
+
+from sitewarden.drivers.base import Output
+from sitewarden.drivers.cards.rdm6300 import Rdm6300, frame
+from sitewarden.drivers.engine import Engine
+from sitewarden.drivers.line import Call, Line, Standing
+from sitewarden.drivers.plan import LinkPlan, build
+from sitewarden.gateway.recording import Ended, Heard, Recording, Replayed, dump, ended, narrowed, replay
+from sitewarden.gateway.tapes import RecordingFile, Tapes
+from sitewarden.rules.core import Core
+from sitewarden.rules.model import (
+    Alarm,
+    AlarmChange,
+    AlarmState,
+    CardRead,
+    Command,
+    Decision,
+    Do,
+    LinkChanged,
+    Reason,
+    Severity,
+    Stamp,
+)
+from sitewarden.rules.plan import Stale
+from tests.scenarios import site
+
+CARD = "01000734E0"
+READER, BUS = (
+    next(link for link in site.links() if device in link.devices) for device in ("reader-in", "io-gate")
+)
+
+
+def at(seconds: float) -> Stamp:
+    return site.stamp(site.START.mono + seconds)
+
+
+class Recorded:
+    """A line with a tape: what it is told ends up in `lines`."""
+
+    def __init__(self, link: LinkPlan = READER, core: Core | None = None, up: bool = True) -> None:
+        self.lines: list[str] = []
+        self.standing: Standing = {}
+        self.line = Line(link.name, lambda: build(link), self.standing)
+        self._tape = Recording(
+            lambda entry: self.lines.append(dump(entry)), link, site.plan(), core or new_core()
+        )
+        if up:
+            list(self.line.tell(Call.CONNECTED, at(-2)))
+
+    def begin(self) -> None:
+        list(self.line.listen(self._tape, at(0)))
+
+    def told(self, call: Call, seconds: float, told: bytes | Command | Reason | None = None) -> None:
+        list(self.line.tell(call, at(seconds), told))
+
+    def replayed(self) -> list[Replayed]:
+        return list(replay(self.lines))
+
+
+def new_core() -> Core:
+    return Core(site.plan(), site.permits())
+
+
+@pytest.fixture
+def fragile(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Readers that cannot bear a "!"."""
+    sound = Rdm6300.received
+
+    def received(reader: Rdm6300, data: bytes, at: Stamp) -> Iterator[Output]:
+        if b"!" in data:
+            raise KeyError("bug")
+        yield from sound(reader, data, at)
+
+    monkeypatch.setattr(Rdm6300, "received", received)
+
+
+def test_all_that_a_line_can_be_told_comes_back_and_is_answered_as_it_was() -> None:
+    tape = Recorded(BUS)
+    tape.begin()
+    tape.told(Call.COMMAND, 0.5, Command("io-gate", "out1", Do.PULSE, 0.5))
+    tape.told(Call.RECEIVED, 0.6, b"\x00\xffno Modbus")
+    tape.told(Call.WOKEN, 2.0)
+    tape.told(Call.LOST, 3.0, Reason.LINK_DOWN)
+    tape.told(Call.CONNECTED, 4.0)
+    steps = tape.replayed()
+    calls = [Call.CONNECTED, Call.COMMAND, Call.RECEIVED, Call.WOKEN, Call.LOST, Call.CONNECTED]
+    assert [step.call for step in steps] == calls
+    assert [step.at for step in steps] == [at(seconds) for seconds in (0, 0.5, 0.6, 2.0, 3.0, 4.0)]
+    assert all(step.same for step in steps)
+    assert sum(len(step.now) for step in steps) > len(calls)
+
+
+def test_the_site_decides_on_a_swipe_as_it_did() -> None:
+    tape = Recorded()
+    tape.begin()
+    tape.told(Call.RECEIVED, 1.0, frame(CARD)[:5])
+    tape.told(Call.RECEIVED, 1.1, frame(CARD)[5:])
+    *_, last = tape.replayed()
+    assert last.same
+    (decision,) = (effect for effect in last.effects if isinstance(effect, Decision))
+    assert (decision.card, decision.why, decision.at) == (CARD, "blocked", at(1.1))
+
+
+def test_another_answer_than_then_is_seen() -> None:
+    tape = Recorded()
+    tape.begin()
+    tape.told(Call.RECEIVED, 1.0, frame(CARD))
+    tape.lines[-1] = tape.lines[-1].replace(CARD, "01000734E1")
+    assert [step.same for step in tape.replayed()] == [True, False]
+
+
+def test_a_driver_that_raised_is_set_aside_and_built_anew_as_it_was_live(fragile: None) -> None:
+    tape = Recorded()
+    tape.begin()
+    tape.told(Call.RECEIVED, 1.0, b"!")
+    tape.told(Call.RECEIVED, 1.5, frame(CARD))  # nobody listens
+    tape.told(Call.WOKEN, 2.0)
+    tape.told(Call.RECEIVED, 3.0, frame(CARD))
+    steps = tape.replayed()
+    assert [step.same for step in steps] == [True] * 5
+    assert json.loads(steps[1].now[0]) == {"said": {"Failed": "KeyError: 'bug'"}}
+    alarms = [effect.alarm for step in steps for effect in step.effects if isinstance(effect, AlarmChange)]
+    assert [(alarm.id, alarm.state) for alarm in alarms] == [
+        (f"driver_failed:{READER.name}", AlarmState.UNACKNOWLEDGED),
+        (f"driver_failed:{READER.name}", AlarmState.RETURNED),
+    ]
+
+
+def test_a_mended_driver_is_told_what_the_broken_one_missed(
+    fragile: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tape = Recorded()
+    tape.begin()
+    tape.told(Call.RECEIVED, 1.0, b"!")
+    tape.told(Call.RECEIVED, 1.5, frame(CARD))
+    monkeypatch.undo()
+    assert [step.same for step in tape.replayed()] == [True, False, False]
+    assert [effect.card for effect in tape.replayed()[2].effects if isinstance(effect, Decision)] == [CARD]
+
+
+@pytest.mark.parametrize("failed", [False, True])
+def test_a_recording_that_begins_with_held_outputs_or_a_driver_set_aside(
+    monkeypatch: pytest.MonkeyPatch, failed: bool
+) -> None:
+    tape = Recorded(BUS, up=False)
+    list(tape.line.tell(Call.COMMAND, at(-2), Command("io-gate", "out1", Do.SET)))
+    if failed:
+        with monkeypatch.context() as broken:
+            broken.setattr("sitewarden.drivers.modbus.bus.Bus.woken", lambda *_: 1 / 0)
+            list(tape.line.tell(Call.WOKEN, at(-1)))
+    tape.begin()
+    tape.told(Call.CONNECTED, 1.0)
+    (connected,) = tape.replayed()
+    assert connected.same
+    assert any(isinstance(json.loads(said)["said"], str) for said in connected.now)
+
+
+def test_rules_on_other_links_devices_raise_nothing() -> None:
+    plan = replace(site.plan(), stale=(Stale("tank-1.level", 5.0), Stale("io-gate.in1", 5.0)))
+    bus, reader = narrowed(plan, BUS.devices), narrowed(plan, READER.devices)
+    assert bus.devices == set(BUS.devices)
+    assert [rule.point for rule in bus.stale] == ["io-gate.in1"]
+    assert not bus.parking.lanes  # without its reader a lane knows no car
+    (lane,) = reader.parking.lanes
+    assert lane.reader == "reader-in"
+    assert (lane.barrier.open, lane.barrier.opened, lane.barrier.loop_under) == ("out1", "", "")
+    assert (reader.fire, reader.conditions, reader.stale) == ((), (), ())
+
+
+def test_an_hour_of_one_link_tells_of_no_others_alarms() -> None:
+    core = new_core()
+    core.step(LinkChanged("reader-in", True, at(-61)))
+    core.step(LinkChanged("lift-1", False, at(-60), Reason.LINK_DOWN))
+    core.step(CardRead("reader-out", site.permits()[0].card, at(-30)))
+    standing = {f"alarm/{alarm.id}": alarm for alarm in (_standing("trapped"), _standing("tank-low"))}
+    core = Core(site.plan(), core.permits, core.save() | standing)
+    tape = Recorded(core=core)
+    tape.begin()
+    tape.told(Call.RECEIVED, 3600.0, frame(site.permits()[1].card))
+    effects = [effect for step in tape.replayed() for effect in step.effects]
+    assert not [effect for effect in effects if isinstance(effect, AlarmChange)]
+    assert [effect.lane for effect in effects if isinstance(effect, Decision)] == ["in-1"]
+
+
+def _standing(rule: str) -> Alarm:
+    return Alarm(rule, "condition", Severity.HIGH, AlarmState.UNACKNOWLEDGED, at(-90), rule)
+
+
+GARBAGE = {
+    "{": 3,
+    "[1]": 3,
+    '{"told": "asked"}': 3,
+    '{"told": "woken", "wall": "yesterday", "mono": 1}': 3,
+    '{"told": "woken", "wall": "2026-03-01T08:00:00+00:00"}': 3,
+    '{"told": "received", "wall": "2026-03-01T08:00:00+00:00", "mono": 1, "bytes": "0"}': 3,
+    '{"told": "received", "wall": "2026-03-01T08:00:00+00:00", "mono": 1, "reason": "timeout"}': 3,
+    '{"told": "lost", "wall": "2026-03-01T08:00:00+00:00", "mono": 1, "reason": "bored"}': 3,
+    '{"told": "command", "wall": "2026-03-01T08:00:00+00:00", "mono": 1, "command": {"do": "set"}}': 3,
+}
+
+
+@pytest.mark.parametrize("line", GARBAGE)
+def test_what_is_not_a_recording_is_told_with_its_line(line: str) -> None:
+    tape = Recorded(up=False)
+    tape.begin()
+    tape.told(Call.CONNECTED, 1.0)
+    with pytest.raises(ValueError, match=r"^line 3: "):
+        list(replay([*tape.lines[:2], line]))
+    with pytest.raises(ValueError, match=r"^line 2: "):
+        list(replay([tape.lines[0], line]))
+
+
+def test_what_has_no_head_is_told_too() -> None:
+    tape = Recorded()
+    tape.begin()
+    head = json.loads(tape.lines[0])
+    wrong = [
+        [],
+        tape.lines[1:],
+        [json.dumps(head | {"recording": 1})],
+        [json.dumps(head | {"link": {"name": "gate"}})],
+        [json.dumps(head | {"cells": {"weather": "1"}})],
+        [json.dumps(head | {"cells": {"fire": "{"}})],
+    ]
+    for lines in wrong:
+        with pytest.raises(ValueError, match=r"^line 1: "):
+            list(replay(lines))
+
+
+# -- the files -----------------------------------------------------------------------------------
+
+
+def test_a_recording_of_a_live_engine_is_replayed_from_its_file(tmp_path: Path) -> None:
+    engine = Engine(new_core(), {READER.name: lambda: build(READER)})
+    engine.connected(READER.name, at(0))
+    tapes = Tapes(tmp_path / "recordings")
+    engine.listen(READER.name, tapes.start(READER, site.plan(), engine.core, at(1)), at(1))
+    assert tapes.runs(READER.name)
+    engine.received(READER.name, frame(CARD), at(2))
+    file = tapes.take(READER.name)
+    engine.listen(READER.name, None, at(3))
+    file.close()
+    assert not tapes.runs(READER.name)
+    assert file.path.stat().st_mode & 0o777 == 0o600
+    assert ended(file.path) == ""
+    steps = list(replay(file.path.read_text().splitlines(keepends=True)))
+    assert [step.same for step in steps] == [True, True]
+    with pytest.raises(KeyError):
+        tapes.take(READER.name)
+
+
+def test_a_reload_that_alters_the_link_ends_its_recording_and_says_so_in_it(tmp_path: Path) -> None:
+    tapes = Tapes(tmp_path)
+    for link in (READER, BUS):
+        tape = tapes.start(link, site.plan(), new_core(), at(0))
+        list(Line(link.name, lambda link=link: build(link), {}).listen(tape, at(0)))
+    tapes.altered([READER.name, "another"])
+    assert (tapes.runs(READER.name), tapes.runs(BUS.name)) == (False, True)
+    altered = tapes.take(READER.name)  # its end is still asked for
+    altered.close()
+    assert ended(altered.path) == "a reload altered or removed the link"
+    assert list(replay(altered.path.read_text().splitlines())) == []
+    tapes.close()
+    assert ended(tapes.path(BUS.name)) == "the gateway was stopped"
+
+
+def test_a_recording_ends_before_it_fills_the_disk(tmp_path: Path) -> None:
+    file = RecordingFile(tmp_path / "long", most=1000)
+    for second in range(100):
+        file.write(Heard(Call.WOKEN, at(second), None))
+    file.close()
+    assert "characters long" in ended(file.path)
+    assert file.path.stat().st_size < 1200
+
+
+def test_a_disk_that_cannot_follow_ends_the_recording_and_fills_no_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held: SimpleQueue[None] = SimpleQueue()
+    monkeypatch.setattr("sitewarden.gateway.tapes.make_private", lambda folder: held.get())
+    file = RecordingFile(tmp_path / "slow", behind=50)
+    for second in range(100):
+        file.write(Heard(Call.WOKEN, at(second), None))
+    assert file.over
+    held.put(None)
+    file.close()
+    assert ended(file.path) == "the disk was 50 entries behind"
+    assert len(file.path.read_text().splitlines()) == 51
+
+
+def test_a_file_that_cannot_be_written_is_said_at_the_end_and_disturbs_nothing_before(tmp_path: Path) -> None:
+    (tmp_path / "taken").mkdir()
+    file = RecordingFile(tmp_path / "taken")
+    file.write(Ended("anything"))
+    with pytest.raises(IsADirectoryError):
+        file.close()
+    file.write(Ended("more"))
+    assert file.over

@@ -2,17 +2,21 @@
 
 import subprocess
 import sys
-from datetime import date
+from dataclasses import replace
+from datetime import UTC, date, datetime
+from itertools import pairwise
 from pathlib import Path
+from threading import Event
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from sitewarden.gateway import cards as module
 from sitewarden.gateway.cards import Cards
 from sitewarden.gateway.issuing import Issuing
 from sitewarden.gateway.journal import Journal
-from sitewarden.rules.model import Permit, PermitKind
+from sitewarden.rules.model import Permit, PermitKind, Stamp
 
 JUNE = Permit("0001", PermitKind.MONTHLY, date(2026, 6, 1), date(2026, 6, 30), "王芳", "京A12345")
 HOME = Permit(
@@ -64,6 +68,26 @@ def test_another_process_may_write_while_the_journal_is_open(cards: Cards) -> No
     subprocess.run([sys.executable, "-c", code, str(cards.path)], check=True)
     assert [it.card for it in cards.changed_since(0)[1]] == ["0009"]
     journal.close()
+
+
+def test_a_long_list_leaves_room_for_the_barriers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    cards = Cards(tmp_path / "journal.db")
+    journal = Journal(cards.path)
+    seen = [0]
+
+    def rest(_: float) -> None:
+        """What a barrier does meanwhile: a commit that finds nobody in its way."""
+        seen.append(len(cards.all()))
+        committed = Event()
+        journal.submit((), lambda error: committed.set(), Stamp(datetime(2026, 6, 1, tzinfo=UTC), 1.0))
+        assert committed.wait(1)
+
+    monkeypatch.setattr(module, "sleep", rest)
+    cards.put_all([replace(JUNE, card=f"{n:04}") for n in range(1050)], "desk")
+    journal.close()
+    assert len(cards.all()) == 1050
+    assert len(seen) > 10
+    assert max(after - before for before, after in pairwise(seen)) <= module.STEP <= 200
 
 
 def test_export_and_import_are_each_others_inverse(cards: Cards, tmp_path: Path) -> None:

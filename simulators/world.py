@@ -12,10 +12,11 @@ from hashlib import sha256
 from heapq import heappop, heappush
 from itertools import count
 
+from sitewarden.drivers.base import Driver
 from sitewarden.drivers.engine import Commit, Engine, Publish, Send, Todo
 from sitewarden.drivers.line import Failed
 from sitewarden.drivers.plan import LinkPlan, build
-from sitewarden.rules.ahead import Ticket
+from sitewarden.rules.ahead import LIMIT, Ticket
 from sitewarden.rules.core import Core
 from sitewarden.rules.model import Effect, Event, Permit, Reading, Stamp
 from sitewarden.rules.plan import SitePlan
@@ -68,8 +69,7 @@ class World:
 
     @property
     def core(self) -> Core:
-        assert self._engine, "the gateway is down"
-        return self._engine.core
+        return self._up.core
 
     def log_digest(self) -> str:
         """SHA-256 over all lines of the log so far."""
@@ -116,11 +116,38 @@ class World:
         """The gateway comes up again with what the disk has."""
         self._note("start")
         core = Core(self._plan, self._permits, self.disk.cells())
-        self._engine = Engine(core, {link.name: partial(build, link) for link in self._links})
-        for link in self._links:
+        self._engine = Engine(core, self._drivers)
+        self._connect(self._links)
+
+    def reload(self, plan: SitePlan, links: Sequence[LinkPlan]) -> None:
+        """The gateway goes on with another configuration, as a live one does (gateway/host.py). The estate
+        stays as it was built: `links` may be altered or gone, and not new."""
+        self._note("reload")
+        before, self._plan, self._links = self._links, plan, links
+        for link in before:
+            if link not in links and link.name not in self._unplugged:
+                self._epoch[link.name] += 1
+                self._do(self._up.lost(link.name, self.now))
+        kept = {link.name for link in links if link in before}
+        core = Core(plan, self.core.permits, self.core.save())
+        self._up.adopt(core, self._drivers, kept, LIMIT)
+        self._connect([link for link in links if link not in before])
+
+    @property
+    def _up(self) -> Engine:
+        assert self._engine, "the gateway is down"
+        return self._engine
+
+    @property
+    def _drivers(self) -> Mapping[str, Callable[[], Driver]]:
+        return {link.name: partial(build, link) for link in self._links}
+
+    def _connect(self, links: Sequence[LinkPlan]) -> None:
+        for link in links:
             if link.name not in self._unplugged:
                 self._epoch[link.name] += 1
-                self._do(self._engine.connected(link.name, self.now))
+                self._do(self._up.connected(link.name, self.now))
+        self._do(())
 
     # -- time ------------------------------------------------------------------------------------
 
@@ -154,10 +181,14 @@ class World:
             return
         self._unplugged ^= {link}
         self._epoch[link] += 1
-        if self._engine and plugged:
-            self._do(self._engine.connected(link, self.now))
-        elif self._engine:
-            self._do(self._engine.lost(link, self.now))
+        if self._engine is None or not self._served(link):
+            return
+        answer = self._engine.connected if plugged else self._engine.lost
+        self._do(answer(link, self.now))
+
+    def _served(self, name: str) -> bool:
+        """Whether the gateway has a link of that name: a reload may have taken it away."""
+        return any(link.name == name for link in self._links)
 
     # -- wires and the disk ----------------------------------------------------------------------
 
@@ -194,7 +225,7 @@ class World:
                 self.later(mono, partial(self._gateway_hears, link, piece, self._epoch[link]))
 
     def _gateway_hears(self, link: str, data: bytes, epoch: int) -> None:
-        if self._engine and epoch == self._epoch[link]:
+        if self._engine and epoch == self._epoch[link] and self._served(link):
             self._note(f"< {link} {data.hex()}")
             self._do(self._engine.received(link, data, self.now))
 

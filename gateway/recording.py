@@ -18,6 +18,7 @@ It holds card numbers as the wire carried them: treat it as personal data.
 
 import json
 import os
+import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -158,8 +159,8 @@ def ended(path: Path) -> str:
     """Why the recording ended without being asked to; empty if it did not. Raises OSError."""
     with path.open("rb") as file:
         file.seek(max(0, file.seek(0, os.SEEK_END) - LAST))
-        last = file.read().splitlines()[-1:]
-    return str(json.loads(last[0])["ended"]) if last and last[0].startswith(b'{"ended"') else ""
+        last = re.search(rb'^{"ended": .*}\n\Z', file.read(), re.MULTILINE)
+    return str(json.loads(last[0])["ended"]) if last else ""
 
 
 # -- replay --------------------------------------------------------------------------------------

@@ -42,6 +42,7 @@ REST = 0.02  # s between two of them, for whoever waits
 
 _PUT = f"INSERT OR REPLACE INTO permits VALUES ({', '.join('?' * len(COLUMNS))})"  # noqa: S608
 _LOG = 'INSERT INTO permit_log (wall, "by", card, permit) VALUES (?, ?, ?, ?)'
+FORGET = "DELETE FROM permit_log WHERE revision < (SELECT min(revision) FROM permit_log) + 200 AND wall < ?"
 _BLOCKED = {"yes": True, "true": True, "1": True, "no": False, "false": False, "0": False, "": False}
 
 

@@ -58,6 +58,7 @@ GROUP = 256  # submissions in one transaction at most
 HELD = 10_000  # submissions that wait for a disk that does not answer, at most
 CHECKPOINT = 64  # commits between two checkpoints
 RETRY = 1.0  # s between attempts while there is nothing new
+KEPT = timedelta(days=400)  # records and changes of cards; GA/T 1742-2020 asks for a year of them
 
 SCHEMA = (
     (
@@ -113,10 +114,11 @@ class Journal:
 
     def submit(self, batch: Sequence[Record], done: Done, at: Stamp | None = None) -> None:
         """One transaction. `done(None)`, in the journal's thread, once it is durable; `done(error)` if
-        it is not (yet). `at` is remembered as the newest instant, where the records bear none."""
+        it is not (yet). `at` is remembered as the newest instant, where the records bear none; some of
+        what is too old then is forgotten with it."""
         job = _Job([_statement(record) for record in batch], done)
         if at:
-            job.statements.append((_NOTE, (micros(at.wall), at.mono)))
+            job.statements += _note(at)
         if self._jobs.qsize() >= HELD:
             done(JournalFull(f"{HELD} submissions wait for {self.path.name}"))
         else:
@@ -263,6 +265,15 @@ def _newest(db: sqlite3.Connection) -> Stamp | None:
     if not noted or not last or last.mono < noted.mono:
         return noted or last
     return Stamp(noted.wall + timedelta(seconds=last.mono - noted.mono), last.mono)
+
+
+def _note(at: Stamp) -> list[Statement]:
+    before = at.mono - KEPT.total_seconds()
+    return [
+        (_NOTE, (micros(at.wall), at.mono)),
+        *((table.forget, (before,)) for table in records.ALL),
+        (cards.FORGET, (micros(at.wall - KEPT),)),
+    ]
 
 
 def _answer(job: _Job, error: Exception | None) -> None:

@@ -78,6 +78,13 @@ class Table(Generic[R]):
         )
 
     @property
+    def forget(self) -> str:
+        """Of the 200 oldest rows those before an instant: `mono` grows with `id`, whatever the wall clock
+        does."""
+        oldest = f"(SELECT min(id) FROM {self.name})"  # noqa: S608
+        return f"DELETE FROM {self.name} WHERE id < {oldest} + 200 AND mono < ?"  # noqa: S608
+
+    @property
     def newest(self) -> str:
         return f"SELECT * FROM (SELECT wall, mono FROM {self.name} ORDER BY id DESC LIMIT 1)"  # noqa: S608
 

@@ -144,6 +144,35 @@ def test_what_a_wrong_clock_left_behind_is_over_once_the_clock_is_trusted(tmp_pa
     journal.close()
 
 
+def test_what_is_older_than_four_hundred_days_is_forgotten_a_little_at_a_time(journal: Journal) -> None:
+    desk = Cards(journal.path)
+    desk.put(Permit("0001", PermitKind.PRIVATE, date(2026, 1, 1), date(2036, 1, 1)), "desk")
+    (issued,) = desk.history("0001")
+    start = Stamp(issued.at, 1000.0)
+
+    def later(days: float) -> Stamp:
+        return Stamp(start.wall + timedelta(days=days), start.mono + days * 86400)
+
+    lane = Keep("lane/in-1", LaneCell())
+    old = [Passage("in-1", "0001", Direction.IN, later(n / 1000)) for n in range(450)]
+    commit(journal, lane, *old, DECISION, CHANGE, FIRE, OPERATOR, at=later(1))
+    young = Passage("in-1", "0002", Direction.IN, later(100))
+    commit(journal, young, at=later(399))
+    assert len(journal.passages(1000)) == 451
+    left = []
+    for n in range(4):
+        commit(journal, at=later(401 + n))
+        left.append(len(journal.passages(1000)))
+    assert left == [251, 51, 1, 1]
+    assert journal.passages() == [young]
+    assert not journal.decisions() + journal.alarm_history()
+    assert not journal.fires() + journal.operator_actions()
+    assert desk.history("0001") == []
+    assert desk.get("0001")
+    assert journal.cells() == ({"lane/in-1": LaneCell()}, ())
+    assert journal.newest() == later(404)
+
+
 def test_submissions_that_come_together_are_one_transaction(journal: Journal, tmp_path: Path) -> None:
     blocker = sqlite3.connect(tmp_path / "journal.db", isolation_level=None)
     blocker.execute("BEGIN IMMEDIATE")  # as the command line does while it writes a card

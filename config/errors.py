@@ -39,7 +39,7 @@ def did_you_mean(word: object, known: Iterable[str]) -> str:
     return f"did you mean {near[0]!r}?" if near else ""
 
 
-def one_of(words: Iterable[str], most: int = 12) -> str:
+def one_of(words: Iterable[str], most: int = 16) -> str:
     """'one of a, b or c', cut short when there are too many to read."""
     names = [repr(word) for word in words]
     if len(names) > most:

@@ -14,6 +14,7 @@ from sitewarden.config.types import (
     Pause,
     Secret,
     Shape,
+    Size,
     Span,
     Text,
     Word,
@@ -22,6 +23,7 @@ from sitewarden.drivers.plan import Framing, Parity
 from sitewarden.rules.model import Direction, Severity
 from sitewarden.rules.plan import AntiPassback
 
+MIB = 1 << 20
 BY_WORD = Field(strict=False)  # an enumeration, written as its word
 
 
@@ -35,6 +37,12 @@ class SiteShape(Shape):
 class HttpShape(Shape):
     host: str = "127.0.0.1"
     port: int = Field(default=8080, ge=1, le=65535)
+
+
+class SpoolShape(Shape):
+    """Telemetry that waits for its servers. When it is full the oldest goes."""
+
+    most: Size = 512 * MIB
 
 
 class LinkShape(Shape):
@@ -164,6 +172,7 @@ class SiteFile(Shape):
     commit_limit: Pause = 0.150
     offline_after: Duration = 10.0
     http: HttpShape = HttpShape()
+    spool: SpoolShape = SpoolShape()
     links: dict[Name, LinkShape] = Field(default_factory=dict)
     devices: dict[Name, DeviceShape] = Field(default_factory=dict)
     parking: ParkingShape = ParkingShape()

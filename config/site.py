@@ -16,7 +16,7 @@ from sitewarden.config.wires import wires
 from sitewarden.drivers.plan import LinkPlan
 from sitewarden.rules.plan import SitePlan
 
-__all__ = ["ConfigError", "ConfigErrors", "HttpPlan", "Site", "load", "schema"]
+__all__ = ["ConfigError", "ConfigErrors", "HttpPlan", "Site", "SpoolPlan", "load", "schema"]
 
 STANDINS: Plain = {
     "site": {"id": "site", "timezone": "UTC"},
@@ -33,6 +33,11 @@ class HttpPlan:
 
 
 @dataclass(frozen=True, slots=True)
+class SpoolPlan:
+    most: int  # bytes
+
+
+@dataclass(frozen=True, slots=True)
 class Site:
     id: str
     name: Mapping[str, str]  # language -> the site's name
@@ -41,6 +46,7 @@ class Site:
     links: tuple[LinkPlan, ...]
     sinks: tuple[SinkPlan, ...]
     http: HttpPlan
+    spool: SpoolPlan
     titles: Mapping[str, Mapping[str, str]]  # device, lane or panel -> language -> what it is called
     commit_limit: float  # s a granted passage waits for its record
     data: Path  # the folder of the journal, the spool and the trend
@@ -69,6 +75,7 @@ def load(path: Path, environment: Mapping[str, str] = os.environ) -> Site:
         links=made.links,
         sinks=sinks,
         http=HttpPlan(file.http.host, file.http.port),
+        spool=SpoolPlan(file.spool.most),
         titles=titles,
         commit_limit=file.commit_limit,
         data=folder / file.data,

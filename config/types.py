@@ -9,11 +9,13 @@ from sitewarden.config.words import (
     ADDRESS,
     DURATION,
     LANGUAGES,
+    SIZE,
     Address,
     address,
     duration,
     scalar,
     secret,
+    size,
     span,
     text,
 )
@@ -34,6 +36,9 @@ Duration = Annotated[
     float, BeforeValidator(duration), _schema("string", pattern=f"^{DURATION.pattern}$", examples=["10s"])
 ]
 Pause = Annotated[Duration, Field(gt=0)]
+Size = Annotated[
+    int, PlainValidator(size), _schema("string", pattern=f"^{SIZE.pattern}$", examples=["512MB"])
+]
 Endpoint = Annotated[
     Address,
     PlainValidator(address),

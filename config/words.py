@@ -1,4 +1,4 @@
-"""The words that values are written in: durations, addresses, titles, spans.
+"""The words that values are written in: durations, sizes, addresses, titles, spans.
 
 Each reads one YAML value strictly; the ValueError it raises says what was expected.
 """
@@ -12,6 +12,9 @@ from sitewarden.rules.model import Value
 LANGUAGES = ("zh", "en")
 SECONDS = {"ms": 0.001, "s": 1.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
 DURATION = re.compile(r"(\d{1,9}(?:\.\d{1,9})?) ?(ms|s|min|h|d)")
+BYTES = {"MB": 10**6, "MiB": 2**20, "GB": 10**9, "GiB": 2**30}
+SIZE = re.compile(r"(\d{1,6}) ?(MB|MiB|GB|GiB)")
+LEAST = 16  # MiB
 ADDRESS = re.compile(r"(\[[0-9A-Fa-f:]+\]|[^\s:\[\]/]+)(?::(\d{1,5}))?")
 MODBUS_TCP = 502
 
@@ -28,6 +31,15 @@ def duration(value: object) -> float:
     if not match:
         raise ValueError("a duration such as '150ms', '10s', '5min', '2h' or '1d'")
     return float(match[1]) * SECONDS[match[2]]
+
+
+def size(value: object) -> int:
+    """Bytes of "512MiB" or "2GB"."""
+    match = SIZE.fullmatch(value) if isinstance(value, str) else None
+    there = int(match[1]) * BYTES[match[2]] if match else 0
+    if there < LEAST * BYTES["MiB"]:
+        raise ValueError(f"a size such as '512MB' or '2GiB', at least {LEAST}MiB")
+    return there
 
 
 def address(value: object) -> Address:

@@ -30,7 +30,7 @@ class Outlets:
         history = hub.subscribe("trend", READINGS, {Reading})
         self._events = EventLog(hub)
         self._history = TrendWriter(self.trend, history, report, clock)
-        self.spool = Spool(site.data / "spool.db", _destinations(site.sinks))
+        self.spool = Spool(site.data / "spool.db", _destinations(site.sinks), site.spool.most)
         self.lines = Lines(site.id)
         self._writer: SpoolWriter | None = None
         self.sinks: dict[str, Sink] = {}

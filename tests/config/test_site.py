@@ -93,6 +93,12 @@ def test_paths_start_from_the_folder_of_the_file(tmp_path: Path, monkeypatch: py
     assert site.source == tmp_path / "site.yaml"
 
 
+@pytest.mark.parametrize(("written", "most"), [("2GiB", 2 << 30), ("64 MB", 64_000_000)])
+def test_the_room_of_the_spool(tmp_path: Path, written: str, most: int) -> None:
+    assert good(tmp_path).spool.most == 512 << 20
+    assert good(tmp_path, spool=f"{{most: {written}}}").spool.most == most
+
+
 def test_lanes(tmp_path: Path) -> None:
     lane = """{lanes: {in-1: {direction: in, reader: reader-1, anti_passback: soft, repeat: 5s, title: Gate,
   barrier: {device: io-1, open: out1, close: out2, loop_under: in1, opened: pump-1.running, pulse: 300ms}}},

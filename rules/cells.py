@@ -111,6 +111,7 @@ class Watch:
     """When a point that reports nothing good becomes stale; None: it is."""
 
     due: float | None
+    bad: bool = False  # what it reported last was not good
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,7 +48,8 @@ Value = float | int | bool | str
 class Reading:
     """One value of one point, as it was at the instant of the read.
 
-    `value` is None only when there never was one. A bad or stale reading repeats the last value.
+    `value` is None only when there never was one. A bad reading repeats the last value. So does a stale
+    one, which no driver says: the core does, of a point that is to be watched for it.
     """
 
     point: str  # "pump-1.pressure"

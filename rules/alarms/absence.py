@@ -11,7 +11,8 @@ from sitewarden.rules.state import State
 
 
 class StalePoints:
-    """`point_stale`: no good reading for so long; before the first one, since the start."""
+    """`point_stale`: no good reading for so long; before the first one, since the start. A value that was
+    good when it was last heard of is told once more as what it is now: stale."""
 
     def __init__(self, state: State, book: AlarmBook, plan: Iterable[Stale]) -> None:
         self._state, self._book = state, book
@@ -19,29 +20,42 @@ class StalePoints:
 
     @property
     def settled(self) -> bool:
-        return all(self._state.get(f"watch/{point}", Watch) for point in self._plan)
+        return all(self._watch(point) for point in self._plan)
 
     def settle(self, at: Stamp) -> None:
         for point, stale in self._plan.items():
-            if not self._state.get(f"watch/{point}", Watch):
-                self._state.put(f"watch/{point}", Watch(at.mono + stale.after))
+            if not self._watch(point):
+                self._put(point, Watch(at.mono + stale.after))
 
     def read(self, stale: Stale, reading: Reading) -> None:
-        """Only ends an alarm: `due` looks for itself what has come meanwhile."""
-        if reading.quality is Quality.GOOD and self._book.standing(alarm_id("point_stale", stale.point)):
+        """Ends an alarm; what has come meanwhile, `due` looks for itself."""
+        good = reading.quality is Quality.GOOD
+        watch = self._watch(stale.point)
+        if good and self._book.standing(alarm_id("point_stale", stale.point)):
             self._book.back(alarm_id("point_stale", stale.point), reading.at)
-            self._state.put(f"watch/{stale.point}", Watch(reading.at.mono + stale.after))
+            self._put(stale.point, Watch(reading.at.mono + stale.after))
+        elif watch and watch.bad is good:
+            self._put(stale.point, replace(watch, bad=not good))
 
     def due(self, point: str, at: Stamp) -> None:
-        stale = self._plan[point]
+        stale, watch = self._plan[point], self._watch(point)
+        bad = watch is not None and watch.bad
         last = self._state.get(f"good/{point}", Reading)
         until = last.at.mono + stale.after if last else at.mono
         if until > at.mono:
-            self._state.put(f"watch/{point}", Watch(until))
+            self._put(point, Watch(until, bad))
         else:
-            self._state.put(f"watch/{point}", Watch(None))
+            self._put(point, Watch(None, bad))
+            if last and not bad:
+                self._state.emit(replace(last, at=at, quality=Quality.STALE, reason=Reason.OLD))
             params = {"after": stale.after}
             self._book.raised("point_stale", point, at, params, severity=stale.severity)
+
+    def _watch(self, point: str) -> Watch | None:
+        return self._state.get(f"watch/{point}", Watch)
+
+    def _put(self, point: str, watch: Watch) -> None:
+        self._state.put(f"watch/{point}", watch)
 
 
 class AwayDevices:

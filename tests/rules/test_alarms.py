@@ -14,6 +14,7 @@ from sitewarden.rules.model import (
     Keep,
     LinkChanged,
     Operator,
+    Quality,
     Reading,
     Reason,
     Severity,
@@ -166,6 +167,17 @@ def test_bad_readings_do_not_keep_a_point_from_going_stale() -> None:
     assert moves(site.wait(120.0), "point_stale:tank.level") == [
         (AlarmState.RETURNED, AlarmState.UNACKNOWLEDGED)
     ], "and once more"
+
+
+def test_a_good_value_that_is_not_heard_of_again_is_told_as_stale() -> None:
+    site = Site()
+    site.reads(LEVEL, 2.0)
+    stale = Reading(LEVEL, 2.0, at(120), Quality.STALE, Reason.OLD)
+    assert of(site.wait(600.0), Reading) == [stale]
+    assert of(site.reads(LEVEL, 2.5), Reading) == [Reading(LEVEL, 2.5, at(600))]
+    site.loses(LEVEL, 2.5)
+    assert of(site.wait(600.0), Reading) == [], "it was told why before"
+    assert site.alarm("point_stale:tank.level")
 
 
 def test_a_device_that_stays_away_is_offline_until_it_answers() -> None:

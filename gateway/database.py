@@ -9,6 +9,7 @@ log, so checkpoints come early. From then on freed pages are written again and n
 import os
 import shutil
 import sqlite3
+import stat
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from enum import StrEnum
@@ -51,6 +52,9 @@ def _code(error: sqlite3.Error) -> int:
 
 def connect(path: Path, sync: Sync) -> sqlite3.Connection:
     """For one thread at a time. Without explicit `transaction`, each statement is one."""
+    if not path.exists():
+        path.touch(mode=0o640)  # SQLite's own would be for everybody; what it keeps beside it is like it
+    _shut_out_others(path)
     db = sqlite3.connect(path, timeout=BUSY, isolation_level=None, check_same_thread=False)
     db.text_factory = _text
     try:
@@ -99,6 +103,14 @@ class Broken(Exception):
 def make_private(folder: Path) -> None:
     """The data directory holds cards, plates and who came when: for its owner and group alone."""
     folder.mkdir(mode=0o750, parents=True, exist_ok=True)
+    _shut_out_others(folder)
+
+
+def _shut_out_others(path: Path) -> None:
+    """What was made before it was private, or by hand, if it is ours."""
+    status = path.stat()
+    if status.st_mode & 0o007 and status.st_uid == os.geteuid():
+        path.chmod(stat.S_IMODE(status.st_mode) & ~0o007)
 
 
 def open_sound(

@@ -1,8 +1,10 @@
 """What holds for any sequence of events."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -34,7 +36,8 @@ from sitewarden.rules.model import (
     Trouble,
     Verdict,
 )
-from tests.rules.site_under_test import CARDS, NOON, PLAN, of
+from sitewarden.rules.plan import Parking
+from tests.rules.site_under_test import CARDS, NOON, PLAN, kept, of
 
 LANES = PLAN.parking.lanes
 HERE = Stamp(NOON, 0.0)
@@ -166,6 +169,35 @@ def test_what_was_kept_tells_the_journal_all_that_must_survive(story: Story) -> 
     assert ("fire" in journal) == ("fire" in saved)
     crashed = Core(PLAN, CARDS, journal)
     crashed.step(Tick(told([*story, (0.0, Tick(HERE))])[-1].at))
+
+
+@pytest.mark.parametrize("cells", [Core.save, kept], ids=["reload", "restart"])
+@settings(max_examples=60, deadline=None)
+@given(story=stories)
+def test_with_less_of_the_site_all_can_be_brought_to_rest(
+    cells: Callable[[Core], dict[str, object]], story: Story
+) -> None:
+    core = Core(PLAN, CARDS)
+    effects = [effect for event in told(story) for effect in core.step(event)]
+    gone = {"p", "pump", "io"}
+    less = replace(
+        PLAN, devices=PLAN.devices - gone, parking=Parking(LANES[1:2]), fire=(), conditions=(), stale=()
+    )
+    again = Core(less, CARDS, cells(core))
+    rest: list[Event] = [ClockTrust(True, HERE), Trouble("journal_late", "journal", False, HERE)]
+    rest += [LinkChanged(device, True, HERE) for device in sorted(less.devices)]
+    rest += [FireSignal(panel, FireKind.NORMAL, HERE) for panel in ("q", "panel-a", "panel-b")]
+    rest += [Operator(Action.RESET_FIRE, "", "g", HERE)]
+    for event in told([*story, *((0.0, event) for event in rest)])[len(story) :]:
+        effects += again.step(event)
+    for alarm in [key.partition("/")[2] for key in again.save() if key.startswith("alarm/")]:
+        for action in (Action.ACKNOWLEDGE, Action.RESET_LATCH):
+            effects += again.step(Operator(action, alarm, "g", told([*story, (0.0, Tick(HERE))])[-1].at))
+    assert not [key for key in again.save() if key.startswith("alarm/") or key == "fire"]
+    last = {(c.device, c.output): c.do for c in of(effects, Command)}
+    assert Do.SET not in last.values()
+    there = {(lane.barrier.device, lane.barrier.open) for lane in less.parking.lanes}
+    assert {do for output, do in last.items() if output not in there} <= {Do.CLEAR}
 
 
 @settings(max_examples=100, deadline=None)

@@ -146,6 +146,15 @@ def test_a_barrier_that_is_wired_otherwise_in_a_fire_opens_at_once(cells: Cells)
 
 
 @over
+def test_an_output_that_a_barrier_no_longer_has_is_switched_off(cells: Cells) -> None:
+    moved = replace(OUT, barrier=replace(OUT.barrier, open="out7"))
+    again = changed(Site(), replace(PLAN, parking=Parking((IN, moved, SIDE))), cells)
+    assert ("io-out", "out1") in _outputs(again.wait(0.0), Do.CLEAR)
+    more = changed(again, PLAN, cells)
+    assert ("io-out", "out7") in _outputs(more.wait(0.0), Do.CLEAR)
+
+
+@over
 def test_nothing_is_asked_of_a_device_that_went_with_its_lane(cells: Cells) -> None:
     site = Site()
     less = changed(site, replace(ONLY_OUT, devices=PLAN.devices - {"io-in"}), cells)

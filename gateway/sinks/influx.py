@@ -5,6 +5,7 @@ the cursor moves. Everything else is tried again, for as long as it takes: the s
 """
 
 from collections.abc import Callable, Sequence
+from functools import cached_property
 from threading import Event, Thread
 
 from sitewarden.config.sinks import InfluxPlan
@@ -50,7 +51,6 @@ class InfluxSink:
         self._backoff = Backoff()
         self._stopping = Event()
         self._thread = Thread(target=self._run, name=f"sink {plan.name}", daemon=True)
-        self._server: Server
         self._prepared = self._up = False
         self._sent = self._lost = 0
         self._failing_since: float | None = None
@@ -72,8 +72,13 @@ class InfluxSink:
 
     # -- the thread ------------------------------------------------------------------------------
 
+    @cached_property
+    def _server(self) -> Server:
+        """Made when it is wanted first: what a client library will not have (a token, a URL) is a failure
+        like any other."""
+        return self._connect(self.plan)
+
     def _run(self) -> None:
-        self._server = self._connect(self.plan)
         while not self._stopping.is_set():
             try:
                 pause = self._step()
@@ -84,7 +89,8 @@ class InfluxSink:
             except Exception as error:  # noqa: BLE001 - whatever a client library raises, the spool waits
                 pause = self._failed(unanswered(error))
             self._stopping.wait(pause)
-        self._server.close()
+        if "_server" in vars(self):
+            self._server.close()
 
     def _step(self) -> float:
         """Delivers a batch; returns the pause until the next."""

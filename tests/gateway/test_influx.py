@@ -254,3 +254,17 @@ def test_a_library_that_breaks_does_not_end_the_sink(tmp_path: Path, monkeypatch
             assert until(lambda: stage.said() == [("sink_away", True)])
         assert stage.drained()
         assert server.stored == GOOD
+
+
+@versions
+def test_a_token_that_the_library_will_not_have_is_said(tmp_path: Path, version: InfluxVersion) -> None:
+    troubles: list[Trouble] = []
+    spool = Spool(tmp_path / "spool.db", ["influx"])
+    spool.append(GOOD, 0, 1)
+    plan = InfluxPlan("influx", "http://127.0.0.1:1", version, org="site", token="门卫:secret")
+    sink = InfluxSink(plan, spool, troubles.append, Clock())
+    sink.start()
+    assert until(lambda: [trouble.code for trouble in troubles] == ["sink_away"])
+    sink.stop()
+    assert spool.stats().pending == {"influx": 100}
+    spool.close()

@@ -230,8 +230,9 @@ class _Wire(asyncio.Protocol):
         return True
 
     def abort(self) -> None:
-        if self._transport:
-            self._transport.abort()
+        transport, self._transport = self._transport, None
+        if transport:  # once: a serial one ends as often as it is told to
+            transport.abort()
 
 
 class Pause:

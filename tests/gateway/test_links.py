@@ -1,6 +1,7 @@
 """Links over real pseudo-terminals and real sockets."""
 
 import asyncio
+import gc
 import os
 import shutil
 import socket
@@ -104,8 +105,13 @@ def test_bytes_go_both_ways_over_a_serial_line(tmp_path: Path, parity: Parity) -
         link.send(b"open")
         assert os.read(pty.master, 10) == b"open"
         assert (link.counters.bytes_in, link.counters.bytes_out) == (6, 4)
+        failed: list[object] = []
+        asyncio.get_running_loop().set_exception_handler(lambda _, context: failed.append(context))
         await link.stop()
         assert ear.heard[-1] == ("lost", Reason.LINK_DOWN)
+        await asyncio.sleep(0.05)  # a second end of the transport would come now
+        gc.collect()
+        assert failed == []
         pty.unplug()
 
     asyncio.run(scene())

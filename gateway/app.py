@@ -243,7 +243,9 @@ class App:
             site = await self._loop.run_in_executor(None, load, self.site.source)
         except ConfigErrors as wrong:
             return Reloaded(errors=tuple(str(error) for error in wrong.errors))
-        fixed = [key for key in ("id", "data", "http", "spool") if getattr(site, key) != getattr(self.site, key)]
+        fixed = [
+            key for key in ("id", "data", "http", "spool") if getattr(site, key) != getattr(self.site, key)
+        ]
         if fixed:
             return Reloaded(
                 errors=tuple(f"{site.source}: {key} changed, which needs a restart" for key in fixed)

@@ -109,6 +109,9 @@ def test_a_wrong_configuration_is_refused_and_a_right_one_disturbs_only_what_cha
     site.write(site.text.replace("severity: critical", "severity: dreadful"))
     with pytest.raises(Failure, match=r"site\.yaml:\d+:\d+: .*dreadful"):
         site.ask("POST", "/reload")
+    site.write(site.text + "\nspool: {most: 2GiB}\n")
+    with pytest.raises(Failure, match="spool changed, which needs a restart"):
+        site.ask("POST", "/reload")
     site.write(
         site.text.replace(
             "gate-out: {serial: ports/gate-out}", "gate-out: {serial: ports/gate-out, baud: 19200}"

@@ -8,8 +8,9 @@ from threading import Event, Thread
 import pytest
 
 from sitewarden.config.sinks import InfluxPlan, SinkPlan
-from sitewarden.config.site import Site, load
+from sitewarden.config.site import Site, SpoolPlan, load
 from sitewarden.gateway.clock import Clock
+from sitewarden.gateway.database import MIB
 from sitewarden.gateway.hub import Hub
 from sitewarden.gateway.outlets import Outlets
 from sitewarden.gateway.sinks.influx import InfluxSink
@@ -41,6 +42,13 @@ def wanting(site: Site, *sinks: SinkPlan) -> Site:
 
 def names(outlets: Outlets) -> list[str]:
     return [sink.name for sink in outlets.status(Clock().now(), True).sinks]
+
+
+def test_the_spool_has_the_room_that_the_configuration_gives_it(site: Site) -> None:
+    outlets = Outlets(replace(site, spool=SpoolPlan(16 * MIB)), Hub(), Clock(), [].append)
+    outlets.start()
+    assert outlets.status(Clock().now(), True).spool_limit == 16 * MIB
+    outlets.stop()
 
 
 def test_how_they_are_is_told_while_the_disk_hangs(outlets: Outlets) -> None:

@@ -19,7 +19,7 @@ from sitewarden.gateway.clock import Clock
 from sitewarden.gateway.journal import Journal
 from sitewarden.gateway.links import Link
 from sitewarden.rules.core import Core
-from sitewarden.rules.model import ClockTrust, Effect, Event, Reason, Tick
+from sitewarden.rules.model import ClockTrust, Effect, Event, Reason, Tick, Trouble
 
 log = structlog.get_logger()
 
@@ -88,6 +88,7 @@ class Host:
         builds = {name: partial(build, plan) for name, plan in new.items()}
         self.engine.adopt(remake(self.engine.core), builds, kept, limit)
         changed = sorted((self.plans.keys() | new.keys()) - kept)
+        self._forget([plan for name, plan in self.plans.items() if name not in kept])
         self.plans = new
         self.links = {name: self.links[name] if name in kept else Link(new[name], self) for name in new}
         for name in new.keys() - kept:
@@ -101,6 +102,12 @@ class Host:
             self._perform(ends)
             await asyncio.sleep(CALM)
         await asyncio.gather(*(self.links[name].stop() for name in names))
+
+    def _forget(self, gone: Iterable[LinkPlan]) -> None:
+        """With a driver goes what it failed at: nobody else would say that it is over."""
+        now = self._clock.now()
+        for subject in (subject for plan in gone for subject in (plan.name, *plan.devices)):
+            self.event(Trouble("driver_failed", subject, False, now))
 
     def ready(self) -> dict[str, bool]:
         """Whether the core steps, and whether its decisions become durable."""

@@ -5,6 +5,9 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 
+TROUBLES = ("sink_away", "sink_rejects")  # the codes of all that a sink tells of itself
+
+
 @dataclass(frozen=True, slots=True)
 class SinkStatus:
     name: str

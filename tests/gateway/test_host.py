@@ -12,13 +12,15 @@ import pytest
 
 from sitewarden.config.profile import SHIPPED, load_profile
 from sitewarden.drivers.modbus.points import Unit
-from sitewarden.drivers.plan import BusPlan, Framing, LinkPlan, TcpPort
+from sitewarden.drivers.plan import BusPlan, Framing, LinkPlan, ReaderPlan, TcpPort
 from sitewarden.gateway.clock import Clock
 from sitewarden.gateway.host import Host
 from sitewarden.gateway.journal import Done
 from sitewarden.rules.core import Core
 from sitewarden.rules.model import (
     Action,
+    AlarmChange,
+    AlarmState,
     Direction,
     Effect,
     FireChange,
@@ -29,6 +31,7 @@ from sitewarden.rules.model import (
     PermitKind,
     Record,
     Stamp,
+    Trouble,
 )
 from sitewarden.rules.plan import Barrier, Lane, Parking, SitePlan
 
@@ -172,5 +175,17 @@ def test_no_relay_stays_on_because_its_link_was_closed_in_the_middle_of_a_pulse(
         assert box.coils[box.coils.index(True) :][1] is False
         server.close()
         await server.wait_closed()
+
+    played(scene)
+
+
+def test_with_a_driver_goes_the_alarm_that_it_failed() -> None:
+    async def scene() -> None:
+        link = LinkPlan("gate", TcpPort("127.0.0.1", 1), ReaderPlan("reader"))
+        stage = Stage([link])
+        stage.host.event(Trouble("driver_failed", "gate", True, Clock().now()))
+        await stage.host.adopt(lambda core: core, [], 0.15)
+        changes = [effect for effect in stage.published if isinstance(effect, AlarmChange)]
+        assert [change.alarm.state for change in changes] == [AlarmState.UNACKNOWLEDGED, AlarmState.RETURNED]
 
     played(scene)

@@ -106,3 +106,12 @@ def test_a_disk_that_refuses_other_sinks_changes_none(
             outlets.adopt(wanting(site, OTHER))
     assert names(outlets) == ["influx"]
     assert outlets.adopt(wanting(site, OTHER)) == ["influx", "other"]
+
+
+def test_with_a_sink_goes_its_alarm(site: Site) -> None:
+    told: list[Trouble] = []
+    outlets = Outlets(site, Hub(), Clock(), told.append)
+    outlets.start()
+    outlets.adopt(wanting(site))
+    outlets.stop()
+    assert ("sink_away", "influx", False) in [(it.code, it.subject, it.on) for it in told]

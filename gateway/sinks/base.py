@@ -4,7 +4,6 @@ import random
 from dataclasses import dataclass, field
 from typing import Protocol
 
-
 TROUBLES = ("sink_away", "sink_rejects")  # the codes of all that a sink tells of itself
 
 

@@ -1,15 +1,20 @@
 """`status`, `alarm`, `lane`, `fire` and `reload`: a word with the running gateway, over its Unix socket."""
 
+import json
 import os
+import socket
+from contextlib import closing
+from http import HTTPStatus
+from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from typing import Annotated, Any
+from urllib.parse import quote
 
-import httpx2
 import typer
 
 from sitewarden.gateway.cli.common import SITE, Config, Failure, Json, caller, knock, look, print_json, table
 
-BASE = "http://gateway/api/v1"
+BASE = "/api/v1"
 PATIENCE = 10.0  # s
 
 alarm = typer.Typer(
@@ -21,8 +26,20 @@ sitewarden alarm ack tank-low
 sitewarden alarm reset lift-trap
 """
 )
-lane = typer.Typer(help="Open a barrier by hand.")
-fire = typer.Typer(help="After a fire: let the barriers go again.")
+lane = typer.Typer(
+    help="""Open a barrier by hand.
+
+\b
+sitewarden lane open entrance --reason ambulance
+"""
+)
+fire = typer.Typer(
+    help="""After a fire: let the barriers go again.
+
+\b
+sitewarden fire reset
+"""
+)
 
 
 @alarm.command("list")
@@ -155,16 +172,36 @@ class Gateway:
     def ask(self, method: str, path: str, body: object = None) -> Any:  # JSON
         """Raises Failure when no gateway answers, and with its own words when it refuses."""
         knock(self._data, self._config)
-        transport = httpx2.HTTPTransport(uds=str(self._data / "api.sock"))
-        query, head = {"lang": self._language}, {"sitewarden-caller": caller()}
+        asked = f"{path}{'&' if '?' in path else '?'}lang={self._language}"
+        head = {"content-type": "application/json", "sitewarden-caller": caller()}
         try:
-            with httpx2.Client(transport=transport, base_url=BASE, timeout=PATIENCE) as client:
-                answer = client.request(method, path, params=query, headers=head, json=body)
-        except httpx2.TransportError as error:
+            with closing(_Local(self._data / "api.sock")) as gateway:
+                gateway.request(
+                    method,
+                    BASE + quote(asked, safe="/:?=&"),
+                    None if body is None else json.dumps(body),
+                    head,
+                )
+                answer = gateway.getresponse()
+                said = json.loads(answer.read())
+        except (OSError, HTTPException, ValueError) as error:
             raise Failure(f"The gateway on {self._data} does not answer: {error}") from error
-        if answer.is_error:
-            raise Failure(str(answer.json()["detail"]))
-        return answer.json()
+        if answer.status >= HTTPStatus.BAD_REQUEST:
+            raise Failure(str(said["detail"]))
+        return said
+
+
+class _Local(HTTPConnection):
+    """Over a Unix socket. A client library would cost every `card` command the time to load it."""
+
+    def __init__(self, door: Path) -> None:
+        super().__init__("gateway", timeout=PATIENCE)
+        self._door = door
+
+    def connect(self) -> None:
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.settimeout(PATIENCE)
+        self.sock.connect(str(self._door))
 
 
 def _when(instant: str) -> str:

@@ -1,1 +1,0 @@
-"""Fire alarm panels."""

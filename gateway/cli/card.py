@@ -181,7 +181,8 @@ def show(number: TheCard, full: Full = False, as_json: Json = False, config: Con
 @card.command("import")
 def import_(
     file: Annotated[
-        Path, typer.Argument(help="CSV as `card export` writes it.", metavar="FILE", exists=True)
+        Path,
+        typer.Argument(help="CSV as `card export` writes it.", metavar="FILE", exists=True, dir_okay=False),
     ],
     config: Config = SITE,
 ) -> None:
@@ -210,8 +211,12 @@ def export(
     if file is None:
         print(cards.export_csv(), end="")
         return
-    file.touch(mode=0o600)
-    file.write_text(cards.export_csv(), encoding="utf-8")
+    try:
+        file.touch(mode=0o600)
+        file.write_text(cards.export_csv(), encoding="utf-8")
+    except OSError as error:
+        raise Failure(f"{file}: {error.strerror}") from error
+    print(f"{len(cards.all())} cards exported to {file}")
 
 
 def _open(config: Path) -> tuple[Glance, Cards]:

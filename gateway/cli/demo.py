@@ -55,7 +55,7 @@ GREETING = """
 Sitewarden's demo is up: two lanes, two pumps, a tank, a lift and a fire contact, all simulated.
 
   The page      {url}
-                (the link is good once; another one: {me} link -c {file})
+                (in Chinese; EN is at its top right. The link is good once; another one: {me} link -c {file})
   On a terminal {me} status -c {file}
                 {me} alarm list -c {file}
   The end       Ctrl-C

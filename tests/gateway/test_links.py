@@ -22,7 +22,7 @@ from sitewarden.drivers.plan import LinkPlan, Parity, Port, ReaderPlan, SerialPo
 from sitewarden.gateway.links import UNSENT_MOST, Link, Pause
 from sitewarden.rules.model import Reason
 
-OWN_NETWORK = ["unshare", "-rn"], ["sudo", "-n", "unshare", "-n"]
+OWN_NETWORK = ["unshare", "-n"], ["unshare", "-rn"], ["sudo", "-n", "unshare", "-n"]  # as root, or without
 CUT = Path(__file__).with_name("cut_cable.py")
 
 

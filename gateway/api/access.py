@@ -70,7 +70,9 @@ class Needs:
     def __call__(self, request: Request) -> Caller:
         caller: Caller = request.state.caller
         if not may(caller, self.permission):
-            raise Problem(403, "forbidden", f"the role {caller.role} may not {self.permission}")
+            roles = ", ".join(role for role in Role if self.permission in ALLOWED[role])
+            needed = f"this needs the permission {self.permission}: the role {caller.role} lacks it"
+            raise Problem(403, "forbidden", f"{needed}, {roles} have it")
         return caller
 
 

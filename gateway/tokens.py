@@ -14,6 +14,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
+from sitewarden.gateway.database import Sync, open_sound
 from sitewarden.rules.model import Stamp
 
 LINK_LIVES = 3600.0  # s, https://… on a screen should not stay a key
@@ -59,10 +60,10 @@ class Tokens:
     def __init__(self, path: Path) -> None:
         self._lock = threading.Lock()
         path.touch(mode=0o600)
-        self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=5.0)
-        self._db.execute("PRAGMA journal_mode=WAL")
+        # Who may come in must not decide whether the barriers and the fire release run.
+        self._db, self.set_aside = open_sound(path, Sync.FULL, _SCHEMA)
+        path.chmod(0o600)
         self._db.execute("PRAGMA foreign_keys=ON")
-        self._db.executescript(_SCHEMA)
 
     def close(self) -> None:
         with self._lock:

@@ -204,6 +204,7 @@ class Why(StrEnum):
 
     PERMIT = "permit"  # granted: a valid permit
     EXEMPT = "exempt"  # granted: anti-passback is soft here, and was broken
+    LET_OUT = "let_out"  # granted at an exit: today is none of its days, but its car may stand inside
     FIRE = "fire"  # granted: the barriers are held open, the swipe is recorded
     OPERATOR = "operator"  # granted: a guard opened by hand
     UNKNOWN_CARD = "unknown_card"

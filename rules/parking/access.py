@@ -30,7 +30,17 @@ def judge(question: Question) -> tuple[Verdict, Why]:
     for why, applies in _REFUSALS:
         if applies(question):
             return Verdict.DENIED, why
-    return Verdict.GRANTED, Why.EXEMPT if _passed_back(question) else Why.PERMIT
+    if _passed_back(question):
+        return Verdict.GRANTED, Why.EXEMPT
+    return Verdict.GRANTED, Why.LET_OUT if _early(question) or _late(question) else Why.PERMIT
+
+
+def _early(q: Question) -> bool:
+    return q.today < q.permit.valid_from
+
+
+def _late(q: Question) -> bool:
+    return q.today > q.permit.valid_to
 
 
 def _validity_counts(q: Question) -> bool:
@@ -51,8 +61,8 @@ def _refuses_passback(q: Question) -> bool:
 
 _REFUSALS: tuple[tuple[Why, Callable[[Question], bool]], ...] = (
     (Why.BLOCKED, lambda q: q.permit.blocked),
-    (Why.NOT_YET_VALID, lambda q: q.today < q.permit.valid_from and _validity_counts(q)),
-    (Why.EXPIRED, lambda q: q.today > q.permit.valid_to and _validity_counts(q)),
+    (Why.NOT_YET_VALID, lambda q: _early(q) and _validity_counts(q)),
+    (Why.EXPIRED, lambda q: _late(q) and _validity_counts(q)),
     (Why.WRONG_LANE, lambda q: bool(q.permit.lanes) and q.lane.id not in q.permit.lanes),
     (Why.ALREADY_INSIDE, lambda q: _enters(q) and _refuses_passback(q)),
     (Why.NOT_INSIDE, lambda q: not _enters(q) and _refuses_passback(q)),

@@ -38,6 +38,9 @@ def lane(of_lane: Lane, anti_passback: AntiPassback) -> Lane:
         (replace(OPEN, full=True), Why.FULL),
         (replace(OPEN, full=True, inside=True, lane=lane(IN, AntiPassback.SOFT)), Why.FULL),
         (LEAVING, Why.PERMIT),
+        (replace(LEAVING, permit=permit("a", valid_to=date(2026, 3, 9))), Why.LET_OUT),
+        (replace(LEAVING, permit=permit("a", valid_to=date(2026, 3, 9)), inside=True), Why.LET_OUT),
+        (replace(LEAVING, permit=permit("a", valid_from=date(2026, 3, 11)), inside=True), Why.LET_OUT),
         (replace(LEAVING, inside=True), Why.PERMIT),
         (replace(LEAVING, inside=False), Why.NOT_INSIDE),
         (replace(LEAVING, inside=False, lane=lane(OUT, AntiPassback.SOFT)), Why.EXEMPT),
@@ -47,7 +50,7 @@ def lane(of_lane: Lane, anti_passback: AntiPassback) -> Lane:
     ],
 )
 def test_the_first_refusal_that_applies_is_the_answer(question: Question, why: Why) -> None:
-    granted = why in (Why.PERMIT, Why.EXEMPT)
+    granted = why in (Why.PERMIT, Why.EXEMPT, Why.LET_OUT)
     assert judge(question) == (Verdict.GRANTED if granted else Verdict.DENIED, why)
 
 

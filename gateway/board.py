@@ -13,7 +13,7 @@ from typing import TypeVar
 from sitewarden.config.site import Site
 from sitewarden.drivers.modbus.points import Point
 from sitewarden.drivers.plan import BusPlan, ReaderPlan
-from sitewarden.rules.cells import Fire, Place
+from sitewarden.rules.cells import Fire, Place, Strangers
 from sitewarden.rules.model import (
     Alarm,
     Decision,
@@ -28,6 +28,7 @@ from sitewarden.rules.model import (
     Severity,
     Stamp,
 )
+from sitewarden.rules.parking.occupancy import cars_inside
 from sitewarden.rules.plan import Lane
 
 T = TypeVar("T")
@@ -101,10 +102,11 @@ class Board:
         self.panels = {fire.panel: fire.point.partition(".")[0] for fire in site.plan.fire}
         self.alarms: Mapping[str, Alarm] = MappingProxyType({})
         self.fire = FireNow()
-        self.inside = 0
+        self.inside = 0  # cars on the places that monthly and temporary cards share
         self._averages: dict[str, _Average] = {}
-        self._inside: set[str] = set()
-        self._outside: set[str] = set()  # cards whose car is known to have left
+        self._placed: set[str] = set()  # cards whose car is known to be inside, or to have left
+        self._shared: set[str] = set()  # of those, the ones that `inside` counts
+        self._strangers = Strangers(0)
         self._swipes: dict[str, tuple[Decision, ...]] = dict.fromkeys(self.lanes, ())
         self._passages: dict[str, Passage | None] = dict.fromkeys(self.lanes)
         self.apply([Keep(key, cell) for key, cell in cells.items()])
@@ -131,7 +133,8 @@ class Board:
         """The board of an altered site, with all that is known of what stayed."""
         board = Board(site)
         board.revision, board.alarms, board.fire = self.revision + 1, self.alarms, self.fire
-        board._inside, board._outside, board.inside = self._inside, self._outside, self.inside
+        board._placed, board._shared, board._strangers = self._placed, self._shared, self._strangers
+        board.inside = self.inside
         board._averages = self._averages
         _carry(self.latest, board.latest)
         _carry(self.devices, board.devices)
@@ -157,7 +160,7 @@ class Board:
 
     def knows_place(self, card: str) -> bool:
         """Whether the card's car is known to be inside, or known to be outside."""
-        return card in self._inside or card in self._outside
+        return card in self._placed
 
     def trend(self, point: str) -> Trend:
         """Where the value goes, against its average over the last minutes."""
@@ -192,21 +195,25 @@ class Board:
             case "alarm", None:
                 self.alarms = MappingProxyType({k: alarm for k, alarm in self.alarms.items() if k != name})
             case "inside", _:
-                self._inside.discard(name)
-                self._outside.discard(name)
-                if isinstance(cell, Place):
-                    (self._inside if cell.inside else self._outside).add(name)
+                _member(self._placed, name, isinstance(cell, Place))
+                _member(self._shared, name, isinstance(cell, Place) and cell.shared)
+            case "strangers", Strangers():
+                self._strangers = cell
             case "fire", Fire(stage, panels):
                 self.fire = replace(self.fire, stage=stage, panel=self.fire.panel or "".join(panels[:1]))
             case "fire", None:
                 self.fire = FireNow()
-        self.inside = len(self._inside)
+        self.inside = cars_inside(len(self._shared), self._strangers)
 
     def _contact(self, point: str) -> bool | None:
         reading = self.latest.get(point)
         if reading is None or reading.quality is not Quality.GOOD or not isinstance(reading.value, bool):
             return None
         return reading.value
+
+
+def _member(group: set[str], name: str, belongs: bool) -> None:
+    group.add(name) if belongs else group.discard(name)
 
 
 def _carry(old: Mapping[str, T], new: dict[str, T]) -> None:

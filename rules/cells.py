@@ -85,13 +85,20 @@ class Place:
     kind: PermitKind
     space: str
     at: Stamp
+    strangers: int = 0  # that had passed by then: one more, and this place is a guess
+
+    @property
+    def shared(self) -> bool:
+        """Whether the car stands on one of the places that monthly and temporary cards share."""
+        return self.inside and self.kind is not PermitKind.PRIVATE
 
 
 @dataclass(frozen=True, slots=True)
 class Strangers:
-    """How many cars went through held barriers that nobody knows. No cell: none."""
+    """Cars that went through held barriers and that nobody knows. No cell: none."""
 
     cars: int
+    balance: int = 0  # how many more of them came in than went out, as far as nobody has found out since
 
 
 @dataclass(frozen=True, slots=True)

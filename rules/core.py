@@ -68,7 +68,7 @@ class Core:
         self._lanes = Lanes(
             state, self._book, self._barriers, self._occupancy, self._clock, plan.parking, self._permits
         )
-        self._fire = FireRelease(state, self._book, self._barriers, self._lanes, self._occupancy, lanes)
+        self._fire = FireRelease(state, self._book, self._barriers, self._lanes, lanes)
         self._lines = FireLines(state, self._fire, plan.fire, plan.link_alarm_after)
         self._conditions = Conditions(state, self._book, plan.conditions)
         self._stale = StalePoints(state, self._book, plan.stale)

@@ -26,7 +26,6 @@ from sitewarden.rules.model import (
 )
 from sitewarden.rules.parking.barrier import Barriers
 from sitewarden.rules.parking.lane import Lanes
-from sitewarden.rules.parking.occupancy import Occupancy
 from sitewarden.rules.plan import FireInput, Lane
 from sitewarden.rules.state import State
 
@@ -42,11 +41,10 @@ class FireRelease:
         book: AlarmBook,
         barriers: Barriers,
         lanes: Lanes,
-        occupancy: Occupancy,
         plan: Iterable[Lane],
     ) -> None:
         self._state, self._book = state, book
-        self._barriers, self._lanes, self._occupancy = barriers, lanes, occupancy
+        self._barriers, self._lanes = barriers, lanes
         self._plan = tuple(plan)
 
     @property
@@ -80,9 +78,8 @@ class FireRelease:
         self._book.reset_fire(event.by, at)
         for lane in self._plan:
             self._barriers.release(lane, at)
-            self._lanes.released(lane)
+            self._lanes.released(lane, at)
         self._barriers.let_go()
-        self._occupancy.forgive_after_strangers()
         return True
 
     def came_up(self, device: str) -> None:

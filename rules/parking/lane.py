@@ -2,7 +2,8 @@
 
 A swipe becomes a decision; a granted one a command and a grant. The car is through when the loop under
 the arm becomes free again: that passage takes the oldest grant. A passage without one is a car that
-nobody let through, and an alarm, unless fire holds the arm up.
+nobody let through, and an alarm, unless fire holds the arm up: then it is a stranger's. Who swipes in a
+fire has a grant as well, so that his passage is his.
 """
 
 from collections.abc import Iterator, Mapping
@@ -60,10 +61,9 @@ class Lanes:
         verdict, why = self._judged(lane, event, permit)
         kind = permit.kind if permit else None
         self._state.emit(Decision(lane.id, event.card, verdict, why, event.at, lane.direction, kind))
-        if permit and verdict is Verdict.GRANTED and why is not Why.FIRE:
-            self._withdraw(permit.card)
-            lapses = event.at.mono + lane.grant_lapses
-            self._grant(lane, Grant(lapses, permit.card, permit.kind, permit.space), event.at)
+        if verdict is Verdict.GRANTED:
+            self._withdraw(event.card)
+            self._grant(lane, self._pass_for(permit, lane, event.at), event.at)
 
     def operated(self, event: Operator) -> bool:
         """Opens by hand. Returns False without a reason or a lane: then nothing happens."""
@@ -81,8 +81,7 @@ class Lanes:
             note=event.reason,
         )
         self._state.emit(decision)
-        if not self._barriers.held(lane):
-            self._grant(lane, Grant(event.at.mono + lane.grant_lapses), event.at)
+        self._grant(lane, self._pass_for(None, lane, event.at), event.at)
         return True
 
     def _repeated(self, lane: Lane, event: CardRead) -> bool:
@@ -135,7 +134,13 @@ class Lanes:
     def _grant(self, lane: Lane, grant: Grant, at: Stamp) -> None:
         cell = self._cell(lane)
         self._put(lane, replace(cell, grants=(*cell.grants, grant)))
-        self._barriers.open(lane, at, grant.lapses)
+        if not self._barriers.held(lane):
+            self._barriers.open(lane, at, grant.lapses)
+
+    def _pass_for(self, permit: Permit | None, lane: Lane, at: Stamp) -> Grant:
+        """Without a permit it explains the passage, and says nothing of whose."""
+        lapses = at.mono + lane.grant_lapses
+        return Grant(lapses, permit.card, permit.kind, permit.space) if permit else Grant(lapses)
 
     def _withdraw(self, card: str) -> None:
         """One card, one grant: swiped again, here or at the next lane, only the newest one counts."""
@@ -152,6 +157,7 @@ class Lanes:
                 if grant not in rest.grants:
                     self._occupancy.forgive(grant.card)
         self._put(self._lanes[lane], rest)
+        self._lower(self._lanes[lane])
 
     # -- loops -----------------------------------------------------------------------------------
 
@@ -174,17 +180,24 @@ class Lanes:
         self._put(lane, rest)
         card, kind = (grant.card, grant.kind) if grant else ("", None)
         self._state.emit(Passage(lane.id, card, lane.direction, at, kind))
-        if grant:
+        if grant and grant.card:
             self._occupancy.passed(grant, lane.direction, at)
         elif self._barriers.held(lane):
-            self._occupancy.stranger()
-        else:
+            self._occupancy.stranger(lane.direction)
+        elif not grant:
             self._book.happened("unexplained_passage", lane.id, at)
-        if not rest.grants:
-            self._barriers.close(lane)
+        self._lower(lane)
 
-    def released(self, lane: Lane) -> None:
-        """The arm is held no longer: it comes down where it does not by itself, never on a car."""
+    def released(self, lane: Lane, at: Stamp) -> None:
+        """The arm is held no longer. A car that stands under it came while it was."""
+        cell = self._cell(lane)
+        if cell.under and not cell.grants:
+            self._occupancy.stranger(lane.direction)
+            self._put(lane, replace(cell, grants=(self._pass_for(None, lane, at),)))
+        self._lower(lane)
+
+    def _lower(self, lane: Lane) -> None:
+        """The arm comes down where it does not by itself: never on a car, nor before one that may go."""
         cell = self._cell(lane)
         if cell.under is False and not cell.blind and not cell.grants:
             self._barriers.close(lane)

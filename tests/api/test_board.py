@@ -3,7 +3,8 @@
 from dataclasses import replace
 
 from sitewarden.gateway.board import RECENT, Arm, Board, Trend
-from sitewarden.rules.model import FireStage, Quality, Reading, Reason, Stamp
+from sitewarden.rules.cells import Place, Strangers
+from sitewarden.rules.model import FireStage, Keep, PermitKind, Quality, Reading, Reason, Stamp
 from tests.api.small_house import LIAO, SmallHouse
 
 
@@ -32,6 +33,19 @@ def test_a_new_board_takes_up_what_the_core_keeps(house: SmallHouse) -> None:
     again = Board(house.site, house.core.save())
     assert (again.inside, dict(again.alarms)) == (1, dict(house.board.alarms))
     assert (again.fire.stage, again.fire.panel) == (FireStage.FIRE, "panel")
+
+
+def test_private_spaces_and_strangers_of_a_fire_are_counted_as_the_core_counts_them(
+    house: SmallHouse,
+) -> None:
+    drive_in(house)
+    monthly = Place(True, PermitKind.MONTHLY, "", house.now())
+    private = Place(True, PermitKind.PRIVATE, "B1-017", house.now())
+    house.board.apply([Keep("inside/00000000AA", monthly), Keep("inside/00000000BB", private)])
+    assert house.board.inside == 2, "a private space is none of the shared places"
+    house.board.apply([Keep("strangers", Strangers(1, balance=-1))])
+    assert house.board.inside == 1
+    assert house.board.carried(house.site).inside == 1
 
 
 def test_a_board_is_carried_over_to_an_altered_site(house: SmallHouse) -> None:

@@ -23,8 +23,10 @@ from sitewarden.rules.model import (
     Verdict,
     Why,
 )
+from sitewarden.rules.parking.occupancy import Occupancy
 from sitewarden.rules.plan import Barrier, Lane, Parking
-from tests.rules.site_under_test import IN, OUT, PLAN, SIDE, Site, at, of
+from sitewarden.rules.state import State
+from tests.rules.site_under_test import IN, OUT, PLAN, SIDE, Site, at, kept, of
 
 NORMAL, FIRE = 2200.0, 800.0  # ohm
 OUTPUTS = {("io-in", "out1"), ("io-out", "out1"), ("io-out", "out3")}
@@ -36,6 +38,17 @@ def signal(site: Site, kind: FireKind, panel: str = "panel-a") -> list[Effect]:
 
 def outputs(effects: list[Effect], do: Do) -> set[tuple[str, str]]:
     return {(command.device, command.output) for command in of(effects, Command) if command.do is do}
+
+
+def over(site: Site) -> None:
+    """The panel falls silent and an operator resets."""
+    signal(site, FireKind.NORMAL)
+    site.wait(5.0)
+    site.operates(Action.RESET_FIRE)
+
+
+def inside(site: Site) -> int:
+    return Occupancy(State(site.core.save())).count
 
 
 def stages(effects: list[Effect]) -> list[tuple[FireStage, FireStage]]:
@@ -108,6 +121,62 @@ def test_swipes_in_a_fire_are_recorded_and_move_nothing() -> None:
         assert (decision.verdict, decision.why) == (Verdict.GRANTED, Why.FIRE)
         assert of(effects, Command) == []
     assert of(site.operates(Action.OPEN, "in", "hurry"), Command) == []
+
+
+def test_a_card_that_is_swiped_in_a_fire_passes_as_itself() -> None:
+    site = Site()
+    site.enters("monthly")
+    signal(site, FireKind.FIRE)
+    site.swipe("monthly", OUT)
+    (passage,) = of(site.drive(OUT), Passage)
+    assert passage.card == "monthly"
+    site.swipe("monthly-2")
+    over(site)
+    assert [passage.card for passage in of(site.drive(), Passage)] == ["monthly-2"], "after the reset as well"
+    assert site.alarm("unexplained_passage:in") is None
+    assert inside(site) == 1
+
+
+def test_a_car_that_stands_under_the_arm_at_the_reset_is_no_tailgater() -> None:
+    site = Site()
+    signal(site, FireKind.FIRE)
+    site.reads(IN.barrier.loop_under, True)
+    over(site)
+    assert outputs(site.reads(IN.barrier.loop_under, False), Do.PULSE) == {("io-in", "out2")}
+    assert site.alarm("unexplained_passage:in") is None
+    assert inside(site) == 1
+
+
+def test_strangers_move_the_count_and_their_own_next_passage_corrects_it() -> None:
+    site = Site()
+    for card in ("monthly", "monthly-2", "temporary"):
+        site.enters(card)
+    signal(site, FireKind.FIRE)
+    site.drive(OUT)  # monthly's car, as will turn out
+    site.drive(OUT)  # and temporary's
+    assert inside(site) == 1
+    over(site)
+    assert inside(site) == 1, "a reset forgets nobody"
+    site.enters("monthly")
+    assert inside(site) == 2
+    site.enters("monthly-2", OUT)
+    assert inside(site) == 1
+    assert [of(site.swipe("temporary-2"), Decision)[0].why, inside(site)] == [Why.PERMIT, 1]
+    assert of(site.swipe("monthly"), Decision)[0].why is Why.ALREADY_INSIDE, "this place is certain again"
+    again = Site(cells=kept(site.core))
+    assert inside(again) == 1
+
+
+def test_a_card_that_was_outside_and_leaves_had_come_in_as_a_stranger() -> None:
+    site = Site()
+    site.enters("monthly")
+    site.enters("monthly", OUT)
+    signal(site, FireKind.FIRE)
+    site.drive()
+    over(site)
+    assert inside(site) == 1
+    site.enters("monthly", OUT)
+    assert inside(site) == 0
 
 
 def test_cars_that_flee_are_no_tailgaters_and_nothing_closes_behind_them() -> None:

@@ -121,6 +121,17 @@ def test_a_grant_lapses_but_not_under_a_waiting_car() -> None:
     assert passages(site.reads(IN.barrier.loop_under, False)) == ["monthly-2"]
 
 
+def test_an_arm_that_must_be_told_comes_down_when_nobody_came() -> None:
+    site = Site()
+    site.reads(IN.barrier.loop_under, False)
+    site.swipe("monthly")
+    assert of(site.wait(59.0), Command) == []
+    assert of(site.wait(1.0), Command) == [CLOSE]
+    site.swipe("monthly-2")
+    site.loses(IN.barrier.loop_under)
+    assert of(site.wait(60.0), Command) == [], "never where a car may stand"
+
+
 def test_behind_a_loop_that_is_stuck_grants_lapse_all_the_same() -> None:
     site = Site()
     site.enters("monthly")

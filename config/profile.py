@@ -50,9 +50,10 @@ class PointShape(Shape):
     normal: Span | None = None
     scan: str = "normal"
     writable: bool = False
+    setting: bool = False
     limits: Span | None = None
     deadband: float = Field(default=0.0, ge=0)
-    names: dict[int, str] = Field(default_factory=dict)
+    names: dict[int, Text] = Field(default_factory=dict)
     label: Text | None = None
 
 
@@ -155,6 +156,7 @@ def _point(document: Document, file: ProfileFile, name: str) -> Point:
         normal_high=normal_high,
         scan=shape.scan,
         writable=shape.writable,
+        setting=shape.setting,
         write_low=write_low,
         write_high=write_high,
         deadband=shape.deadband,

@@ -161,7 +161,11 @@ def _limit(document: Document, point: Point | None, test: Test, limit: Value, lo
         if point.kind in NOT_A_NUMBER:
             document.wrong(here, f"'is', for {point.name} is {point.kind} and no quantity", at_key=True)
         return limit
-    words = {word: number for number, word in point.names.items()} if point.kind is Kind.ENUM else {}
+    words = (
+        {word: number for number, names in point.names.items() for word in names.values()}
+        if point.kind is Kind.ENUM
+        else {}
+    )
     if isinstance(limit, str) and limit in words:
         return words[limit]
     types = COMPARED.get(point.kind, (int, float))

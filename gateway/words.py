@@ -58,11 +58,14 @@ class Words:
             case str():
                 return value
             case _ if point and point.kind is Kind.BITS:
-                raised = [word for bit, word in point.names.items() if int(value) >> bit & 1]
-                return ", ".join(raised) or self.text("ui.none")
+                raised = [self._named(point, bit) for bit in point.names if int(value) >> bit & 1]
+                return self.text("ui.comma").join(raised) or self.text("ui.none")
             case _ if point and int(value) in point.names:
-                return point.names[int(value)]
+                return self._named(point, int(value))
         return f"{value:.{decimals(point) if point else 2}f}"
+
+    def _named(self, point: Point, number: int) -> str:
+        return pick(point.names[number], self.lang, str(number))
 
     def alarm(self, alarm: Alarm) -> str:
         """What is wrong, in the site's own words if its rule has some."""

@@ -76,10 +76,11 @@ class Point:
     normal_high: float | None = None
     scan: str = "normal"  # scan class
     writable: bool = False
+    setting: bool = False  # how the device is set, not how it is
     write_low: float | None = None
     write_high: float | None = None
     deadband: float = 0.0  # absolute, in `unit`: smaller changes are not reported
-    names: Mapping[int, str] = field(default_factory=dict)  # of an enumeration's values or of bits
+    names: Mapping[int, Mapping[str, str]] = field(default_factory=dict)  # of values or bits, by language
     label: Mapping[str, str] = field(default_factory=dict)  # language -> the field's word
 
 

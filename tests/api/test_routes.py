@@ -43,7 +43,7 @@ def test_points_say_value_quality_trend_and_band(house: SmallHouse, engineer: Te
     points = {p["point"]: p for p in engineer.get("/api/v1/points?device=pump-1&lang=en").json()}
     pressure = points["pump-1.pressure"]
     assert (pressure["value"], pressure["unit"], pressure["quality"]) == (3.4, "bar", "good")
-    assert (pressure["label"], pressure["trend"], pressure["normal"]) == ("Head", "rising", [2.0, 6.0])
+    assert (pressure["label"], pressure["trend"], pressure["normal"]) == ("Pressure", "rising", [2.0, 6.0])
     assert points["pump-1.flow"]["quality"] is None
     house.step(Reading("pump-1.pressure", 3.4, house.now(), Quality.BAD, Reason.TIMEOUT))
     points = {p["point"]: p for p in engineer.get("/api/v1/points?device=pump-1").json()}

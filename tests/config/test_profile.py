@@ -26,7 +26,8 @@ points:
     table: holding
     address: 9
     type: enum
-    names: {0: auto, 4: min}
+    names: {0: auto, 4: {en: min, zh: 最低}}
+    setting: true
     writable: true
     limits: [0, 4]
     scan: slow
@@ -62,8 +63,10 @@ def test_what_it_becomes(tmp_path: Path) -> None:
         normal_high=20.0,
     )
     assert (level.address, level.word_order, level.scale, level.offset) == (0, Order.HIGH_FIRST, 0.1, -1.0)
+    assert mode.setting
+    assert not level.setting
     assert (mode.names, mode.write_high, mode.scan, mode.label["zh"]) == (
-        {0: "auto", 4: "min"},
+        {0: {"zh": "auto", "en": "auto"}, 4: {"zh": "最低", "en": "min"}},
         4.0,
         "slow",
         "方式",

@@ -51,6 +51,14 @@ def test_a_bad_value_is_hatched_and_says_why(house: SmallHouse, engineer: TestCl
     assert "no answer" in page
 
 
+def test_a_value_that_is_a_code_is_told_in_words(house: SmallHouse, engineer: TestClient) -> None:
+    house.read(pump__1_control_mode=4, pump__1_alarm_code=57, pump__1_operation_mode=99)
+    assert {"恒压", "干转", "99"} <= set(
+        re.findall("<b>([^<]+)</b>", engineer.get("/devices/pump-1?lang=zh").text)
+    )
+    assert "constant pressure" in engineer.get("/devices/pump-1?lang=en").text
+
+
 def test_a_person_can_acknowledge_without_scripts(house: SmallHouse, engineer: TestClient) -> None:
     house.up()
     house.lose("lift-a")

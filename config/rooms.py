@@ -149,6 +149,7 @@ def _condition(document: Document, name: str, shape: AlarmShape, wires: Wires) -
         off_delay=shape.off_delay,
         latch=shape.latch,
         text=shape.text or {},
+        todo=shape.todo or {},
     )
 
 

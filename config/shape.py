@@ -10,6 +10,7 @@ from sitewarden.config.types import (
     Duration,
     Endpoint,
     FilePath,
+    Host,
     Name,
     Pause,
     Secret,
@@ -35,7 +36,7 @@ class SiteShape(Shape):
 
 
 class HttpShape(Shape):
-    host: str = "127.0.0.1"
+    host: Host = "127.0.0.1"
     port: int = Field(default=8080, ge=1, le=65535)
 
 
@@ -132,6 +133,7 @@ class AlarmShape(Shape):
     off_delay: Duration = 0.0
     latch: bool = False
     text: Text | None = None
+    todo: Text | None = None
 
 
 class StaleShape(Shape):

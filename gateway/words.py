@@ -20,7 +20,7 @@ class Words:
         self.lang = lang
         self._site, self._catalogue = site, Catalogue.load(lang)
         self._points = points_of(site)
-        self._conditions = {condition.id: condition.text for condition in site.plan.conditions}
+        self._conditions = {condition.id: condition for condition in site.plan.conditions}
 
     def text(self, code: str, **params: object) -> str:
         return self._catalogue.text(code, **params)
@@ -69,16 +69,19 @@ class Words:
 
     def alarm(self, alarm: Alarm) -> str:
         """What is wrong, in the site's own words if its rule has some."""
-        if own := self._conditions.get(alarm.id):
-            return pick(own, self.lang, alarm.code)
+        if (own := self._conditions.get(alarm.id)) and own.text:
+            return pick(own.text, self.lang, alarm.code)
         params = dict(alarm.params)
         if "reason" in params:
             params["reason"] = self.text(f"reason.{params['reason']}")
         return self.text(f"alarm.{alarm.code}", **{"subject": self.subject(alarm.subject), **params})
 
     def todo(self, alarm: Alarm) -> str:
+        """What to do; empty where nobody wrote it down: only the site knows what its own limits mean."""
+        if own := self._conditions.get(alarm.id):
+            return pick(own.todo, self.lang, "")
         code = f"alarm.{alarm.code}.todo"
-        return self.text(code if code in self._catalogue else "alarm.todo")
+        return self.text(code) if code in self._catalogue else ""
 
     def problem(self, code: str, detail: str) -> str:
         """Why something was refused; without words of its own, the detail."""

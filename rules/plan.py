@@ -93,6 +93,7 @@ class Condition:
     off_delay: float = 0.0
     latch: bool = False  # needs an operator's reset after it is over
     text: Mapping[str, str] = field(default_factory=dict)  # language -> the site's own words
+    todo: Mapping[str, str] = field(default_factory=dict)  # language -> what whoever sees it is to do
 
 
 @dataclass(frozen=True, slots=True)

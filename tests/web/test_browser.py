@@ -11,7 +11,9 @@ import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from sitewarden.gateway.api.server import ApiServer
+from sitewarden.gateway.clock import Clock
 from sitewarden.gateway.tokens import Role
+from sitewarden.gateway.troubles import Troubles
 from sitewarden.rules.model import AlarmState, Reading
 from tests.api.small_house import SmallHouse
 
@@ -47,7 +49,7 @@ def chromium() -> Iterator[Browser]:
 def server(house: SmallHouse) -> Iterator[ApiServer]:
     house.up()
     house.lose("lift-a")
-    server = ApiServer(house)
+    server = ApiServer(house, Troubles([].append, Clock()))
     server.start()
     yield server
     server.stop()

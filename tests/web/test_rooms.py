@@ -3,6 +3,7 @@
 import hashlib
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -57,6 +58,18 @@ def test_a_value_that_is_a_code_is_told_in_words(house: SmallHouse, engineer: Te
         re.findall("<b>([^<]+)</b>", engineer.get("/devices/pump-1?lang=zh").text)
     )
     assert "constant pressure" in engineer.get("/devices/pump-1?lang=en").text
+
+
+def test_an_alarm_says_what_to_do_where_the_site_has_written_it_down(
+    house: SmallHouse, engineer: TestClient
+) -> None:
+    house.step(Reading("lift-a.fault_levelled_trap", True, house.now()))
+    page = engineer.get("/alarms?lang=en").text
+    assert "Call the lift company" in page
+    assert "维保单位" in engineer.get("/alarms?lang=zh").text
+    silent = tuple(replace(condition, todo={}) for condition in house.site.plan.conditions)
+    house.site = replace(house.site, plan=replace(house.site.plan, conditions=silent))
+    assert 'class="todo"' not in engineer.get("/alarms?lang=en").text
 
 
 def test_a_person_can_acknowledge_without_scripts(house: SmallHouse, engineer: TestClient) -> None:

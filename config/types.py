@@ -13,6 +13,7 @@ from sitewarden.config.words import (
     Address,
     address,
     duration,
+    host,
     scalar,
     secret,
     size,
@@ -44,6 +45,7 @@ Endpoint = Annotated[
     PlainValidator(address),
     _schema("string", pattern=f"^{ADDRESS.pattern}$", examples=["10.0.0.5:502"]),
 ]
+Host = Annotated[str, PlainValidator(host), _schema("string", minLength=1, examples=["127.0.0.1"])]
 Text = Annotated[
     Mapping[str, str],
     PlainValidator(text),

@@ -5,7 +5,9 @@ Each reads one YAML value strictly; the ValueError it raises says what was expec
 
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
+from ipaddress import ip_address
 
 from sitewarden.rules.model import Value
 
@@ -17,6 +19,9 @@ SIZE = re.compile(r"(\d{1,6}) ?(MB|MiB|GB|GiB)")
 LEAST = 16  # MiB
 ADDRESS = re.compile(r"(\[[0-9A-Fa-f:]+\]|[^\s:\[\]/]+)(?::(\d{1,5}))?")
 MODBUS_TCP = 502
+_LABEL = "[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+HOST_NAME = re.compile(rf"(?:{_LABEL}\.)*(?![0-9]+$){_LABEL}")
+NAME_MOST = 253  # characters
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +53,16 @@ def address(value: object) -> Address:
     if not match or not 0 < port < 65536:
         raise ValueError("a host and a port such as '192.168.1.20:502'")
     return Address(match[1].strip("[]"), port)
+
+
+def host(value: object) -> str:
+    """An IP address, or a name as RFC 1123, 2.1, has it: its last label is no number."""
+    if isinstance(value, str):
+        with suppress(ValueError):
+            return str(ip_address(value))
+        if len(value) <= NAME_MOST and HOST_NAME.fullmatch(value):
+            return value
+    raise ValueError("an address such as '127.0.0.1' or a host name")
 
 
 def text(value: object) -> Mapping[str, str]:

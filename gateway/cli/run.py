@@ -44,6 +44,4 @@ def _greet(app: App) -> None:
 
 def welcome_url(app: App, code: str) -> str:
     """A one-time link to the page of this gateway."""
-    http = app.site.http
-    host = "127.0.0.1" if http.host in ("0.0.0.0", "::") else http.host
-    return f"http://{host}:{http.port}/welcome?code={code}"
+    return f"{app.site.http.url}/welcome?code={code}"

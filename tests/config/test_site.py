@@ -161,6 +161,21 @@ def test_defaults(tmp_path: Path) -> None:
     assert site.plan.link_alarm_after == 10.0
 
 
+@pytest.mark.parametrize(
+    ("host", "url", "is_local"),
+    [
+        ("127.0.0.1", "http://127.0.0.1:80", True),
+        ("::1", "http://[::1]:80", True),
+        ("localhost", "http://localhost:80", True),
+        ("0.0.0.0", "http://127.0.0.1:80", False),
+        ("gate.lan", "http://gate.lan:80", False),
+    ],
+)
+def test_where_the_page_is_and_who_can_reach_it(tmp_path: Path, host: str, url: str, is_local: bool) -> None:
+    http = good(tmp_path, http=f" {{host: '{host}', port: 80}}").http
+    assert (http.url, http.is_local) == (url, is_local)
+
+
 def test_aliases_and_merges(tmp_path: Path) -> None:
     alarms = """
   base: &base {point: pump-1.pressure, below: 1, severity: low}

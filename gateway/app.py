@@ -130,9 +130,12 @@ class App:
         self.hub.publish(effects)
 
     def _say_what_was_set_aside(self) -> None:
-        if self.journal.set_aside:
-            aside = {"file": self.journal.set_aside.name}
-            self._trouble(Trouble("journal_set_aside", "journal", True, self.now(), aside, lasts=False))
+        for code, part, file in (
+            ("journal_set_aside", "journal", self.journal.set_aside),
+            ("access_set_aside", "access", self.tokens.set_aside),
+        ):
+            if file:
+                self._trouble(Trouble(code, part, True, self.now(), {"file": file.name}, lasts=False))
         for kind, count in Counter(key.partition("/")[0] for key in self._broken).items():
             self._trouble(Trouble("state_unreadable", kind, True, self.now(), {"count": count}, lasts=False))
 

@@ -10,6 +10,7 @@ from sitewarden.rules.state import State
 FIRE = "fire"
 
 SEVERITY: Mapping[str, Severity] = {
+    "access_set_aside": Severity.MEDIUM,
     "barrier_forced": Severity.HIGH,
     "barrier_not_open": Severity.CRITICAL,
     "barrier_stuck": Severity.HIGH,

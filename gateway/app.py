@@ -32,6 +32,7 @@ from sitewarden.gateway.prompt import be_prompt
 from sitewarden.gateway.spool import SpoolFailed
 from sitewarden.gateway.tapes import Tapes
 from sitewarden.gateway.tokens import Tokens
+from sitewarden.gateway.troubles import Troubles
 from sitewarden.gateway.watchdog import Watchdog
 from sitewarden.rules.core import Core
 from sitewarden.rules.model import Effect, Event, Operator, PermitChanged, Stamp, Trouble, Value
@@ -88,20 +89,18 @@ class App:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self.stop)
         loop.add_signal_handler(signal.SIGHUP, self._hung_up)
-        api = ApiServer(self)
+        api = ApiServer(self, Troubles(self._report, self.clock))
         be_prompt()
         self.outlets.start()
         self.host.start()
-        api.start()
         chores = [
             loop.create_task(self._chore("cards", FOLLOW, self._follow_cards)),
             loop.create_task(self._chore("clock", REMEMBER, self._remember)),
         ]
         self._say_what_was_set_aside()
+        await loop.run_in_executor(None, api.start)
         self.watchdog.ready()
-        log.info(
-            "gateway.started", site=self.site.id, url=f"http://{self.site.http.host}:{self.site.http.port}"
-        )
+        log.info("gateway.started", site=self.site.id, url=self.site.http.url)
         started()
         try:
             await self._stopping.wait()

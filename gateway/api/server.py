@@ -1,7 +1,8 @@
 """The HTTP server: a thread and a loop of its own, one TCP port and one Unix socket.
 
 Whoever the file system lets open the socket is the engineer on this machine: that is how the command
-line speaks to a running gateway.
+line speaks to a running gateway. A port that is taken costs the page, never a barrier: it is an alarm,
+and tried again.
 """
 
 import asyncio
@@ -10,11 +11,14 @@ import os
 import pwd
 import socket
 import struct
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from threading import Thread
+from threading import Event, Thread
 from typing import Literal
 
 import anyio.to_thread
+import structlog
 import uvicorn
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -23,56 +27,118 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from sitewarden.gateway.api.app import create_app
 from sitewarden.gateway.api.house import House
 from sitewarden.gateway.api.live import Streams
+from sitewarden.gateway.troubles import Troubles
+from sitewarden.rules.model import Value
+
+log = structlog.get_logger()
 
 SOCKET = "api.sock"
 BUSY = 64  # connections that may wait to be accepted
 PEER = struct.Struct("3i")  # process, user, group: SO_PEERCRED
 READERS = 4  # threads for stores and templates: a crowd of clients must not crowd out the main loop
+RETRY = 3.0  # s until a door that is shut is tried again
+FIRST = 2.0  # s that a start waits for a door: the name of its host may have to be looked up
+
+
+@dataclass(frozen=True, slots=True)
+class Door:
+    """Where requests come in. `trouble`, with `params`, is what it is in while it is shut."""
+
+    trouble: str
+    params: Mapping[str, Value]
+    listen: Callable[[], socket.socket]
+    app: ASGIApp
+    protocol: Literal["auto"] | type[asyncio.Protocol] = "auto"
+    tried: Event = field(default_factory=Event)
 
 
 class ApiServer:
-    def __init__(self, house: House) -> None:
+    def __init__(self, house: House, troubles: Troubles) -> None:
         self._app = create_app(house)
-        http = house.site.http
-        self._tcp = listen(http.host, http.port)
-        self._path = house.site.data / SOCKET
-        self._unix = listen_unix(self._path)
-        self.port: int = self._tcp.getsockname()[1]
-        self._servers = [_server(self._app, "auto"), _server(local(self._app), LocalProtocol)]
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._thread = Thread(target=self._run, name="api", daemon=True)
+        self._troubles = troubles
+        self._http, self._path = house.site.http, house.site.data / SOCKET
+        self.port = self._http.port
+        page: Mapping[str, Value] = {"address": self._http.host, "port": self._http.port}
+        self._doors = (
+            Door("page_down", page, self._listen_tcp, self._app),
+            Door(
+                "socket_down",
+                {"file": SOCKET},
+                lambda: listen_unix(self._path),
+                local(self._app),
+                LocalProtocol,
+            ),
+        )
+        self._servers: dict[str, uvicorn.Server] = {}
+        self._loop: asyncio.AbstractEventLoop
+        self._stopping = asyncio.Event()
+        self._thread = Thread(target=lambda: asyncio.run(self._serve()), name="api", daemon=True)
 
     def start(self) -> None:
+        """Returns once each door was tried, or is long in coming."""
         self._thread.start()
+        for door in self._doors:
+            door.tried.wait(FIRST)
 
     def stop(self, timeout: float = 2.0) -> None:
-        """Ends the open streams first: the server would wait for them."""
-        for server in self._servers:
-            server.should_exit = True
-        if self._loop:
-            streams: Streams = self._app.state.streams
-            with contextlib.suppress(RuntimeError):  # the loop has ended by itself
-                self._loop.call_soon_threadsafe(streams.close)
+        with contextlib.suppress(RuntimeError):  # the loop has ended by itself
+            self._loop.call_soon_threadsafe(self._end)
         self._thread.join(timeout)
         self._path.unlink(missing_ok=True)
 
-    def _run(self) -> None:
-        asyncio.run(self._serve())
+    def _end(self) -> None:
+        """Ends the open streams too: the servers would wait for them."""
+        self._stopping.set()
+        for server in self._servers.values():
+            server.should_exit = True
+        streams: Streams = self._app.state.streams
+        streams.close()
 
     async def _serve(self) -> None:
         self._loop = asyncio.get_running_loop()
         anyio.to_thread.current_default_thread_limiter().total_tokens = READERS
-        sockets = (self._tcp, self._unix)
-        await asyncio.gather(
-            *(server.serve([sock]) for server, sock in zip(self._servers, sockets, strict=True))
-        )
+        await asyncio.gather(*map(self._attend, self._doors))
+
+    async def _attend(self, door: Door) -> None:
+        """Keeps the door open until the end: whatever shuts it is told, and it is opened again."""
+        while not self._stopping.is_set():
+            try:
+                await self._open(door)
+            except OSError as error:
+                self._shut(door, error.strerror or str(error))
+            except Exception as error:
+                log.exception("api.died", **door.params)
+                self._shut(door, type(error).__name__)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._stopping.wait(), RETRY)
+
+    async def _open(self, door: Door) -> None:
+        sock = await asyncio.to_thread(door.listen)
+        server = self._servers[door.trouble] = _server(door)
+        server.should_exit = self._stopping.is_set()
+        self._troubles.off(door.trouble, "")
+        door.tried.set()
+        try:
+            await server.serve([sock])
+        except Exception:
+            await server.shutdown([sock])  # or the sockets would stay
+            raise
+
+    def _shut(self, door: Door, error: str) -> None:
+        self._troubles.on(door.trouble, "", {**door.params, "error": error})
+        door.tried.set()
+
+    def _listen_tcp(self) -> socket.socket:
+        sock = listen(self._http.host, self._http.port)
+        self.port = sock.getsockname()[1]
+        return sock
 
 
-def _server(app: ASGIApp, http: Literal["auto"] | type[asyncio.Protocol]) -> uvicorn.Server:
+def _server(door: Door) -> uvicorn.Server:
     return uvicorn.Server(
         uvicorn.Config(
-            app,
-            http=http,
+            door.app,
+            http=door.protocol,
             lifespan="off",
             log_config=None,
             access_log=False,
@@ -115,21 +181,26 @@ def caller_of(scope: Scope) -> str:
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """Raises OSError when the port is taken, at the start and not in a thread."""
+    """Raises OSError when the address is not ours or the port is taken."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     sock = socket.socket(family, socket.SOCK_STREAM)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    sock.bind((host, port))
-    sock.listen(BUSY)
-    sock.setblocking(False)
-    return sock
+    return _listening(sock, (host, port))
 
 
 def listen_unix(path: Path) -> socket.socket:
     path.unlink(missing_ok=True)
-    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    sock.bind(str(path))
+    sock = _listening(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM), str(path))
     path.chmod(0o660)
-    sock.listen(BUSY)
+    return sock
+
+
+def _listening(sock: socket.socket, address: tuple[str, int] | str) -> socket.socket:
+    try:
+        sock.bind(address)
+        sock.listen(BUSY)
+    except OSError:
+        sock.close()
+        raise
     sock.setblocking(False)
     return sock

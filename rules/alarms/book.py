@@ -22,7 +22,9 @@ SEVERITY: Mapping[str, Severity] = {
     "journal_failed": Severity.CRITICAL,
     "journal_late": Severity.HIGH,
     "journal_set_aside": Severity.HIGH,
+    "page_down": Severity.HIGH,
     "sink_away": Severity.LOW,
+    "socket_down": Severity.HIGH,
     "unexplained_passage": Severity.MEDIUM,
 }
 """By code; a code that is not here is of medium severity."""

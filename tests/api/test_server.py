@@ -3,23 +3,35 @@
 import getpass
 import json
 import os
+import socket
 import stat
-from collections.abc import Iterator
-from time import perf_counter
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from time import perf_counter, sleep
 
 import httpx2
 import pytest
+import uvicorn
 
+from sitewarden.config.site import HttpPlan
 from sitewarden.gateway.api.live import RING
 from sitewarden.gateway.api.server import SOCKET, ApiServer, caller_of
+from sitewarden.gateway.clock import Clock
 from sitewarden.gateway.tokens import Role
-from sitewarden.rules.model import Reading
+from sitewarden.gateway.troubles import Troubles
+from sitewarden.rules.model import Reading, Trouble
 from tests.api.small_house import SmallHouse
 
 
 @pytest.fixture
-def server(house: SmallHouse) -> Iterator[ApiServer]:
-    server = ApiServer(house)
+def told() -> list[Trouble]:
+    """What the server said of itself."""
+    return []
+
+
+@pytest.fixture
+def server(house: SmallHouse, told: list[Trouble]) -> Iterator[ApiServer]:
+    server = ApiServer(house, Troubles(told.append, Clock()))
     server.start()
     yield server
     server.stop()
@@ -126,7 +138,7 @@ def test_a_silent_stream_beats(local: httpx2.Client) -> None:
 
 
 def test_it_stops_in_a_second_with_streams_open(house: SmallHouse) -> None:
-    server = ApiServer(house)
+    server = ApiServer(house, Troubles([].append, Clock()))
     server.start()
     token = house.tokens.add("page", Role.VIEWER, house.now())
     client = httpx2.Client(headers={"authorization": f"Bearer {token}"}, timeout=5)
@@ -137,3 +149,45 @@ def test_it_stops_in_a_second_with_streams_open(house: SmallHouse) -> None:
         assert perf_counter() - begun < 1
         with pytest.raises(httpx2.ConnectError):
             httpx2.get(f"http://127.0.0.1:{server.port}/livez")
+
+
+def until(true: Callable[[], object]) -> None:
+    end = perf_counter() + 5
+    while not true():
+        assert perf_counter() < end
+        sleep(0.02)
+
+
+def test_a_taken_port_is_a_trouble_until_it_is_free(
+    house: SmallHouse, told: list[Trouble], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sitewarden.gateway.api.server.RETRY", 0.1)
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        house.site = replace(house.site, http=HttpPlan("127.0.0.1", port))
+        server = ApiServer(house, Troubles(told.append, Clock()))
+        server.start()
+        assert [(it.code, it.on) for it in told] == [("page_down", True)]
+        assert told[0].params == {"address": "127.0.0.1", "port": port, "error": "Address already in use"}
+        transport = httpx2.HTTPTransport(uds=str(house.site.data / SOCKET))
+        with httpx2.Client(transport=transport, base_url="http://sitewarden") as client:
+            assert client.get("/livez").status_code == 200
+        sleep(0.3)
+        assert len(told) == 1
+    until(lambda: len(told) == 2)
+    assert (told[1].code, told[1].on) == ("page_down", False)
+    assert httpx2.get(f"http://127.0.0.1:{port}/livez").status_code == 200
+    server.stop()
+
+
+def test_a_server_that_dies_is_told_and_started_again(
+    house: SmallHouse, server: ApiServer, told: list[Trouble], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sitewarden.gateway.api.server.RETRY", 0.1)
+    with monkeypatch.context() as broken:
+        broken.setattr(uvicorn.Server, "on_tick", lambda self, counter: 1 / 0)
+        until(lambda: len(told) >= 2)
+    assert {it.code for it in told} == {"page_down", "socket_down"}
+    assert told[0].params["error"] == "ZeroDivisionError"
+    until(lambda: not any({it.code: it.on for it in told}.values()))
+    assert httpx2.get(f"http://127.0.0.1:{server.port}/livez").status_code == 200

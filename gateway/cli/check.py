@@ -27,9 +27,9 @@ def check(config: ConfigFile, as_json: Json = False) -> None:
         print_json({"good": False, "errors": [asdict(error) for error in wrong.errors]})
         raise typer.Exit(1) from None
     if as_json:
-        print_json({"good": True, **_summary(site)})
+        print_json({"good": True, "notes": _notes(site), **_summary(site)})
     else:
-        print(_report(site))
+        print("\n\n".join([_report(site), *(f"Note: {note}" for note in _notes(site))]))
 
 
 def schema() -> None:
@@ -58,6 +58,14 @@ def _summary(site: Site) -> Mapping[str, object]:
         "sinks": [sink.name for sink in site.sinks],
         "data": str(site.data),
     }
+
+
+def _notes(site: Site) -> list[str]:
+    """What is no mistake, but should be meant."""
+    if site.http.is_local:
+        return []
+    clear = "without a proxy with TLS in front of it, tokens and cookies cross the network in the clear."
+    return [f"http.host is {site.http.host}: {clear}"]
 
 
 def _report(site: Site) -> str:

@@ -48,6 +48,17 @@ def test_json_of_both(shell: Shell, folder: Path) -> None:
     }
 
 
+def test_a_page_for_everybody_is_no_mistake_but_noted(shell: Shell, folder: Path) -> None:
+    assert "Note" not in shell("check", "site.yaml").out
+    text = (folder / "site.yaml").read_text("utf-8")
+    (folder / "open.yaml").write_text(text.replace("host: 127.0.0.1", "host: 0.0.0.0"), "utf-8")
+    typed = shell("check", "open.yaml")
+    assert typed.code == 0
+    assert "Note: http.host is 0.0.0.0: without a proxy with TLS" in typed.out
+    (note,) = shell("check", "open.yaml", "--json").json["notes"]
+    assert note.startswith("http.host is 0.0.0.0")
+
+
 def test_schema_is_json(shell: Shell) -> None:
     typed = shell("schema")
     assert typed.code == 0

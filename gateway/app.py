@@ -215,8 +215,9 @@ class App:
     async def _record(self, link: str, on: bool) -> Recording:
         if on:
             if not self.tapes.runs(link):
-                plan, core = self.host.plans[link], self.host.engine.core
-                self.host.listen(link, self.tapes.start(plan, self.site.plan, core, self.now()))
+                plan = self.host.plans[link]
+                tape = self.tapes.start(plan, self.site.plan, lambda: self.host.engine.core, self.now())
+                self.host.listen(link, tape)
             return Recording(link, str(self.tapes.path(link)))
         file = self.tapes.take(link)
         if link in self.host.plans:

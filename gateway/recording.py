@@ -2,9 +2,10 @@
 
 A recording is a text file, one JSON object a line. The first (`Head`) holds all that the replay needs, so
 that a fault seen on a site becomes a test anywhere. Then come, in order, what the link's `Line` was told
-and what it said to that, a driver that raised included:
+and what it said to that, a driver that raised included; before a card, what the rules knew of it just then:
 
     {"told": "received", "wall": "2026-03-01T08:00:00+00:00", "mono": 12.5, "bytes": "0203"}
+    {"known": "01000734E0", "permit": {"kind": "monthly", …}, "cells": {"inside/01000734E0": …}}
     {"said": {"CardRead": {"reader": "reader-in", "card": "01000734E0", "at": …}}}
     {"said": {"Failed": "KeyError: 'bug'"}}
     {"ended": "a reload altered or removed the link"}     when nobody asked for the end
@@ -13,7 +14,9 @@ A replay compares what the line says. What the rules decided is not in it: live,
 links, operators, new permits and the clock. The replay decides anew, by the rules on this link's own
 devices.
 
-It holds card numbers as the wire carried them: treat it as personal data.
+It holds the numbers of the cards that were swiped, with their days, lanes, space and whether they were
+inside, and nothing of whose they are: treat it as personal data. Of other cards it holds nothing. So a
+driver that is mended since and reads a card that it did not read then meets an unknown one.
 """
 
 import json
@@ -30,23 +33,24 @@ from pydantic import TypeAdapter
 from sitewarden.drivers.base import Output
 from sitewarden.drivers.line import Call, Failed, Line, Stood, Told
 from sitewarden.drivers.plan import LinkPlan, build
+from sitewarden.gateway.discreet import others, plain, unnamed
 from sitewarden.rules import cells
 from sitewarden.rules.core import Core
-from sitewarden.rules.model import Command, Effect, Event, Permit, Reason, Stamp, Tick
+from sitewarden.rules.model import CardRead, Command, Effect, Event, Permit, Reason, Stamp, Tick
 from sitewarden.rules.plan import Barrier, SitePlan
 
-VERSION = 2
+VERSION = 3
 LAST = 500  # bytes that hold the last line, when it says why the recording ended
 
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """The link and the rules on its devices, with the core's cells and the outputs as they were."""
+    """The link and the rules on its devices, with the core's cells and the outputs as they were: but for
+    the cells that have cards in them."""
 
     at: Stamp
     link: LinkPlan
     plan: SitePlan
-    permits: tuple[Permit, ...]
     cells: Mapping[str, object]
     stood: tuple[Stood, ...]
 
@@ -61,32 +65,53 @@ class Heard:
 
 
 @dataclass(frozen=True, slots=True)
+class Known:
+    """What a decision on the card hung on when it was read."""
+
+    card: str
+    permit: Permit | None
+    cells: Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True)
 class Ended:
     why: str
 
 
-Entry = Head | Heard | Output | Failed | Ended
+Entry = Head | Heard | Known | Output | Failed | Ended
 
-_HEAD, _COMMAND = TypeAdapter(Head), TypeAdapter(Command)
+_HEAD, _COMMAND, _PERMIT = TypeAdapter(Head), TypeAdapter(Command), TypeAdapter(Permit | None)
+_CELLS: TypeAdapter[dict[str, object]] = TypeAdapter(dict[str, object])
 _EVENT: TypeAdapter[Event] = TypeAdapter(Event)
 
 
 class Recording:
-    """A `Tap` that makes entries. `write` is called in the main loop and must not block."""
+    """A `Tap` that makes entries. `write` is called in the main loop and must not block; `core` is the one
+    that is about to hear what the line says."""
 
-    def __init__(self, write: Callable[[Entry], None], link: LinkPlan, plan: SitePlan, core: Core) -> None:
-        self._write, self._link, self._plan, self._core = write, link, plan, core
+    def __init__(
+        self, write: Callable[[Entry], None], link: LinkPlan, plan: SitePlan, core: Callable[[], Core]
+    ) -> None:
+        self._write, self._link, self._core = write, link, core
+        self._plan = narrowed(plan, link.devices)
 
     def began(self, stood: Sequence[Stood], at: Stamp) -> None:
-        plan = narrowed(self._plan, self._link.devices)
-        permits = self._core.permits if plan.parking.lanes else ()
-        self._write(Head(at, self._link, plan, permits, self._core.save(), tuple(stood)))
+        cells = self._core().save()
+        known = others(cells) | unnamed(cells, self._plan)
+        self._write(Head(at, self._link, self._plan, known, tuple(stood)))
 
     def told(self, call: Call, at: Stamp, told: Told) -> None:
         self._write(Heard(call, at, told))
 
     def said(self, output: Output | Failed) -> None:
+        if isinstance(output, CardRead):
+            self._write(self._known(output.card))
         self._write(output)
+
+    def _known(self, card: str) -> Known:
+        core = self._core()
+        permit = next((plain(permit) for permit in core.permits if permit.card == card), None)
+        return Known(card, permit, unnamed(core.save(), self._plan, card, permit))
 
 
 def narrowed(plan: SitePlan, devices: Collection[str]) -> SitePlan:
@@ -128,11 +153,13 @@ def dump(entry: Entry) -> str:
 def _dumped(entry: Entry) -> dict[str, object]:
     match entry:
         case Head():
-            stored = {key: cells.dump(cell) for key, cell in entry.cells.items()}
             head: dict[str, object] = _HEAD.dump_python(entry, mode="json", exclude={"cells"})
-            return {"recording": VERSION, **head, "cells": stored}
+            return {"recording": VERSION, **head, "cells": _stored(entry.cells)}
         case Heard(call, at, told):
             return {"told": call, "wall": at.wall.isoformat(), "mono": at.mono, **_words(told)}
+        case Known(card, permit, known):
+            dumped = _PERMIT.dump_python(permit, mode="json")
+            return {"known": card, "permit": dumped, "cells": _stored(known)}
         case Failed(_, error):
             return {"said": {"Failed": f"{type(error).__name__}: {error}"}}
         case Ended(why):
@@ -141,6 +168,10 @@ def _dumped(entry: Entry) -> dict[str, object]:
             return {"said": entry.hex()}
         case event:
             return {"said": {type(event).__name__: _EVENT.dump_python(event, mode="json")}}
+
+
+def _stored(known: Mapping[str, object]) -> dict[str, str]:
+    return {key: cells.dump(cell) for key, cell in known.items()}
 
 
 def _words(told: Told) -> dict[str, object]:
@@ -189,49 +220,65 @@ def replay(lines: Iterable[str]) -> Iterator[Replayed]:
     Raises ValueError (with the line's number) for what is not a recording.
     """
     numbered = enumerate(lines, 1)
-    line, core = _begun(*next(numbered, (1, "")))
-    for heard, then in _calls(numbered):
+    line, plan, core = _begun(*next(numbered, (1, "")))
+    for heard, then, known in _calls(numbered):
         effects = list(_ticks(core, heard.at))
         now = []
         for said in line.tell(heard.call, heard.at, heard.told):
             now.append(dump(said))
+            if isinstance(said, CardRead) and said.card in known:
+                core = _knowing(plan, core, known.pop(said.card))
             if not isinstance(said, bytes | Failed):
                 effects += core.step(said)
         yield Replayed(heard.at, heard.call, then, tuple(now), tuple(effects))
 
 
-def _begun(number: int, first: str) -> tuple[Line, Core]:
-    found = _object(number, first)
-    if found.get("recording") != VERSION:
-        raise ValueError(f"line {number}: found {first[:40]!r}, expected a recording of version {VERSION}")
+def _begun(number: int, first: str) -> tuple[Line, SitePlan, Core]:
+    expected = "the head of a recording"
+    found = _object(number, first, expected)
+    version = found.get("recording")
+    if version not in (None, VERSION):
+        raise ValueError(f"line {number}: found a recording of version {version}, expected {VERSION}")
     try:
         head = _HEAD.validate_python(found)
-        stored = {key: cells.load(key, str(text)) for key, text in head.cells.items()}
+        known = _loaded(head.cells)
         standing = {(stood.command.device, stood.command.output): stood for stood in head.stood}
         line = Line(head.link.name, partial(build, head.link), standing)
     except (KeyError, ValueError) as error:
-        raise ValueError(f"line {number}: {error}, expected the head of a recording") from error
-    core = Core(head.plan, head.permits, stored)
+        raise _wrong(number, first, expected) from error
+    core = Core(head.plan, (), known)
     core.step(Tick(head.at))  # ends what rules on other links have left behind, and tells nobody
-    return line, core
+    return line, head.plan, core
 
 
-def _calls(numbered: Iterable[tuple[int, str]]) -> Iterator[tuple[Heard, tuple[str, ...]]]:
-    """What was told, each with what was said to it."""
+def _calls(
+    numbered: Iterable[tuple[int, str]],
+) -> Iterator[tuple[Heard, tuple[str, ...], dict[str, Known]]]:
+    """What was told, each with what was said to it and what was known of the cards in that."""
     heard: Heard | None = None
     said: list[str] = []
+    known: dict[str, Known] = {}
     for number, line in numbered:
-        found = _object(number, line)
+        found = _object(number, line, "what a line was told or said")
         if "ended" in found:
             break
-        if "said" in found and heard:
+        if heard and "said" in found:
             said.append(line.rstrip("\n"))
-            continue
-        if heard:
-            yield heard, tuple(said)
-        heard, said = _heard(number, found), []
+        elif heard and "known" in found:
+            card = _known(number, line, found)
+            known.setdefault(card.card, card)
+        else:
+            if heard:
+                yield heard, tuple(said), known
+            heard, said, known = _heard(number, line, found), [], {}
     if heard:
-        yield heard, tuple(said)
+        yield heard, tuple(said), known
+
+
+def _knowing(plan: SitePlan, core: Core, known: Known) -> Core:
+    """The same core, but for what it knows of cards."""
+    permits = (known.permit,) if known.permit else ()
+    return Core(plan, permits, others(core.save()) | dict(known.cells))
 
 
 def _ticks(core: Core, until: Stamp) -> Iterator[Effect]:
@@ -241,28 +288,45 @@ def _ticks(core: Core, until: Stamp) -> Iterator[Effect]:
         yield from core.step(Tick(Stamp(until.wall - timedelta(seconds=until.mono - due), due)))
 
 
-def _object(number: int, line: str) -> dict[str, object]:
+def _wrong(number: int, line: str, expected: str) -> ValueError:
+    found = repr(line[:40].rstrip("\n")) if line else "nothing"
+    return ValueError(f"line {number}: found {found}, expected {expected}")
+
+
+def _object(number: int, line: str, expected: str) -> dict[str, object]:
     try:
         found = json.loads(line)
-    except ValueError as error:
-        raise ValueError(f"line {number}: found {line[:40]!r}, expected a JSON object ({error})") from error
+    except (ValueError, RecursionError) as error:
+        raise _wrong(number, line, expected) from error
     if not isinstance(found, dict):
-        raise ValueError(f"line {number}: found {line[:40]!r}, expected a JSON object")
+        raise _wrong(number, line, expected)
     return found
 
 
-def _heard(number: int, line: Mapping[str, object]) -> Heard:
+def _known(number: int, line: str, found: Mapping[str, object]) -> Known:
     try:
-        call = Call(str(line["told"]))
-        at = Stamp(datetime.fromisoformat(str(line["wall"])), float(str(line["mono"])))
+        permit, stored = _PERMIT.validate_python(found["permit"]), _CELLS.validate_python(found["cells"])
+        return Known(str(found["known"]), permit, _loaded(stored))
+    except (KeyError, ValueError) as error:
+        raise _wrong(number, line, "what was known of a card") from error
+
+
+def _loaded(stored: Mapping[str, object]) -> dict[str, object]:
+    return {key: cells.load(key, str(text)) for key, text in stored.items()}
+
+
+def _heard(number: int, line: str, found: Mapping[str, object]) -> Heard:
+    try:
+        call = Call(str(found["told"]))
+        at = Stamp(datetime.fromisoformat(str(found["wall"])), float(str(found["mono"])))
         told: Told = None
         match call:
             case Call.RECEIVED:
-                told = bytes.fromhex(str(line["bytes"]))
+                told = bytes.fromhex(str(found["bytes"]))
             case Call.COMMAND:
-                told = _COMMAND.validate_python(line["command"])
+                told = _COMMAND.validate_python(found["command"])
             case Call.LOST:
-                told = Reason(str(line["reason"]))
+                told = Reason(str(found["reason"]))
         return Heard(call, at, told)
     except (KeyError, ValueError) as error:
-        raise ValueError(f"line {number}: {error}, expected what a line was told") from error
+        raise _wrong(number, line, "what a line was told or said") from error

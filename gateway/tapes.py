@@ -1,7 +1,7 @@
 """The recordings under way: which links are listened to, and the files that a thread of each writes."""
 
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from queue import SimpleQueue
 from threading import Thread
@@ -97,7 +97,7 @@ class Tapes:
     def runs(self, link: str) -> bool:
         return link in self._files and not self._files[link].over
 
-    def start(self, link: LinkPlan, plan: SitePlan, core: Core, at: Stamp) -> Recording:
+    def start(self, link: LinkPlan, plan: SitePlan, core: Callable[[], Core], at: Stamp) -> Recording:
         """What is to listen to the link now, so that its head tells of this very instant."""
         name = f"{link.name}-{at.wall:%Y%m%dT%H%M%S}.jsonl"
         file = self._files[link.name] = RecordingFile(self._folder / name)

@@ -119,5 +119,6 @@ class House(Protocol):
     def reload(self) -> Future[Reloaded]: ...
 
     def record(self, link: str, on: bool) -> Future[Recording]:
-        """Starts or ends a recording. Fails with KeyError for an unknown link."""
+        """Starts or ends a recording. Fails with KeyError for a link that the site does not have or that is
+        not being recorded, and with OSError when the recording is not in its file."""
         ...

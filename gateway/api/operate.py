@@ -67,8 +67,12 @@ async def reload(house: TheHouse, _: Configurer) -> ReloadOut:
 @router.post("/links/{link}/record")
 async def record(link: str, asked: RecordIn, house: TheHouse, _: Configurer) -> RecordOut:
     """Starts or ends the recording of a link's bytes."""
+    if link not in {plan.name for plan in house.site.links}:
+        raise Problem(404, "no_such_link", f"no link {link!r}")
     try:
         recording = await asyncio.wrap_future(house.record(link, asked.on))
     except KeyError:
-        raise Problem(404, "no_such_link", f"no link {link!r}") from None
+        raise Problem(409, "not_recorded", f"the link {link!r} is not being recorded") from None
+    except OSError as error:
+        raise Problem(503, "recording_failed", f"the recording could not be written: {error}") from error
     return RecordOut(link=recording.link, path=recording.path)

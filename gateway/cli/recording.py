@@ -26,13 +26,15 @@ def record(
     link: Annotated[str, typer.Argument(help="A link of the configuration.", metavar="LINK")],
     file: Annotated[Path, typer.Argument(help="Where the recording goes.", metavar="FILE")],
     for_: For = None,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite the file.")] = False,
     config: Config = SITE,
 ) -> None:
     """Record a live link: every byte and instant, with all that a replay needs.
 
     The link's driver begins anew, so that the recording needs no memory of what was before; what its
     outputs hold stays held. It ends early when a reload alters the link, at 200 MB, and when the disk
-    cannot follow. The file holds card numbers as the wire carried them.
+    cannot follow. The file has the numbers of the cards that are swiped meanwhile, with their days, lanes
+    and space; no other card, and nobody's name or plate.
 
     \b
     sitewarden record gate-in swipe.jsonl --for 30s
@@ -40,6 +42,8 @@ def record(
     """
     if not file.parent.is_dir():
         raise Failure(f"{file}: found no folder {file.parent}, expected one")
+    if file.is_dir() or (file.exists() and not force):
+        raise Failure(f"{file}: is there already" + ("" if file.is_dir() else "; --force overwrites it"))
     gateway = Gateway(config)
     until = None if for_ is None else time.monotonic() + for_
     kept = Path(gateway.ask("POST", f"/links/{link}/record", {"on": True})["path"])
@@ -47,10 +51,17 @@ def record(
         _watch(link, kept, until)
     finally:
         gateway.ask("POST", f"/links/{link}/record", {"on": False})
-        shutil.move(kept, file)
-    print(f"{file}: {file.stat().st_size:,} bytes of {link}")
+        _move(kept, file)
+    print(f"{file}: {file.stat().st_size:,} bytes of {link}; swiped cards by number, without name and plate")
     if why := ended(file):
         raise Failure(f"{file}: the recording ended early: {why}")
+
+
+def _move(kept: Path, file: Path) -> None:
+    try:
+        shutil.move(kept, file)
+    except OSError as error:
+        raise Failure(f"{file}: {error.strerror}; the recording is {kept}") from error
 
 
 def _watch(link: str, kept: Path, until: float | None) -> None:
@@ -69,7 +80,9 @@ def _watch(link: str, kept: Path, until: float | None) -> None:
 
 
 def replay(
-    file: Annotated[Path, typer.Argument(help="A recording.", metavar="FILE")],
+    file: Annotated[
+        Path, typer.Argument(help="A recording.", metavar="FILE", exists=True, dir_okay=False, readable=True)
+    ],
     as_json: Json = False,
     readings: Annotated[bool, typer.Option("--readings", help="Show readings too.")] = False,
 ) -> None:
@@ -94,8 +107,10 @@ def replay(
                     shown.append({"at": effect_at(step), "kind": type(effect).__name__, "what": words})
                     if not as_json:
                         print(f"{effect_at(step)}  {type(effect).__name__:<11} {words}")
-    except (OSError, ValueError) as error:
-        raise Failure(f"{file}: {error}") from error
+    except ValueError as error:
+        raise typer.BadParameter(f"{file}: {error}") from error
+    if not calls:
+        raise typer.BadParameter(f"{file}: nothing happened on the link while it was recorded")
     if as_json:
         print_json({"calls": calls, "same": same, "counts": dict(effects), "effects": shown})
     else:
@@ -111,7 +126,7 @@ def effect_at(step: Replayed) -> str:
 
 
 def _steps(file: Path) -> Iterator[Replayed]:
-    with file.open(encoding="utf-8") as lines:
+    with file.open(encoding="utf-8", errors="backslashreplace") as lines:
         yield from replayed(lines)
 
 

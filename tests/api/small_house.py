@@ -166,7 +166,9 @@ class SmallHouse:
 
     def record(self, link: str, on: bool) -> "Future[Recording]":
         answer: Future[Recording] = Future()
-        if link in {plan.name for plan in self.site.links}:
+        if self.disk_error:
+            answer.set_exception(self.disk_error)
+        elif on:
             answer.set_result(Recording(link, f"{link}.jsonl"))
         else:
             answer.set_exception(KeyError(link))

@@ -227,6 +227,14 @@ def test_a_reload_that_is_refused_names_every_error(house: SmallHouse, engineer:
 def test_recording_a_link(engineer: TestClient) -> None:
     assert engineer.post("/api/v1/links/bus-pump/record", json={"on": True}).json()["link"] == "bus-pump"
     assert engineer.post("/api/v1/links/none/record", json={"on": True}).status_code == 404
+    assert engineer.post("/api/v1/links/bus-pump/record", json={"on": False}).json()["code"] == "not_recorded"
+
+
+def test_a_recording_that_the_disk_refuses_is_said(house: SmallHouse, engineer: TestClient) -> None:
+    house.disk_error = OSError(28, "No space left on device", "bus-pump.jsonl")
+    answer = engineer.post("/api/v1/links/bus-pump/record", json={"on": False})
+    assert (answer.status_code, answer.json()["code"]) == (503, "recording_failed")
+    assert "No space left on device" in answer.json()["detail"]
 
 
 def test_the_trend(house: SmallHouse, engineer: TestClient) -> None:

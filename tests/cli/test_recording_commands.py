@@ -31,7 +31,7 @@ class Recorded:
 def kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     lines: list[str] = []
     core = Core(site.plan(), site.permits())
-    tape = Recording(lambda entry: lines.append(dump(entry)), READER, site.plan(), core)
+    tape = Recording(lambda entry: lines.append(dump(entry)), READER, site.plan(), lambda: core)
     line = Line(READER.name, partial(build, READER), {})
     list(line.listen(tape, site.stamp(1000)))
     list(line.tell(Call.CONNECTED, site.stamp(1001)))
@@ -67,5 +67,59 @@ def test_a_replay_that_differs_or_is_none_fails(shell: Shell, kept: Path) -> Non
     differs = shell("replay", str(kept))
     assert differs.code == 1
     assert "1 of 2 calls were answered otherwise" in differs.err
-    kept.write_text("no recording")
-    assert "line 1: found 'no recording'" in shell("replay", str(kept)).err
+
+
+def test_a_file_that_is_there_is_not_recorded_over(shell: Shell, kept: Path, tmp_path: Path) -> None:
+    file = tmp_path / "swipe.jsonl"
+    file.write_text("the rare fault")
+    refused = shell("record", READER.name, str(file), "--for", "0.1s")
+    assert (refused.code, refused.err) == (1, f"{file}: is there already; --force overwrites it\n")
+    assert file.read_text() == "the rare fault"
+    assert kept.exists()
+    assert shell("record", READER.name, str(tmp_path), "--for", "0.1s", "--force").code == 1
+    assert shell("record", READER.name, str(file), "--for", "0.1s", "--force").code == 0
+    assert file.read_text() != "the rare fault"
+
+
+def test_a_recording_that_cannot_be_moved_is_said_with_its_place(
+    shell: Shell, kept: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("shutil.move", full)
+    ran = shell("record", READER.name, str(tmp_path / "swipe.jsonl"), "--for", "0.1s")
+    assert ran.code == 1
+    assert ran.err.endswith(f"No space left on device; the recording is {kept}\n")
+    assert kept.exists()
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"", "line 1: found nothing, expected the head of a recording"),
+        (b"no recording", "line 1: found 'no recording', expected the head of a recording"),
+        (bytes(range(128, 256)), "line 1: found "),
+        (b'{"recording": 2}\n', "line 1: found a recording of version 2, expected 3"),
+    ],
+)
+def test_what_is_no_recording_is_said_in_a_sentence(
+    shell: Shell, tmp_path: Path, content: bytes, said: str
+) -> None:
+    file = tmp_path / "rubbish"
+    file.write_bytes(content)
+    ran = shell("replay", str(file))
+    assert ran.code == 2
+    assert f"{file}: {said}" in ran.err
+
+
+def test_a_recording_of_nothing_is_none(shell: Shell, kept: Path, tmp_path: Path) -> None:
+    (tmp_path / "head.jsonl").write_text(kept.read_text().splitlines(keepends=True)[0])
+    for file, said in (
+        ("head.jsonl", "nothing happened"),
+        ("missing", "does not exist"),
+        (".", "is a directory"),
+    ):
+        ran = shell("replay", str(tmp_path / file))
+        assert ran.code == 2, file
+        assert said in ran.err

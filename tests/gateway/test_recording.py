@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import date
 from pathlib import Path
 from queue import SimpleQueue
 
@@ -17,6 +18,7 @@ from sitewarden.gateway.recording import Ended, Heard, Recording, Replayed, dump
 from sitewarden.gateway.tapes import RecordingFile, Tapes
 from sitewarden.rules.core import Core
 from sitewarden.rules.model import (
+    Action,
     Alarm,
     AlarmChange,
     AlarmState,
@@ -25,14 +27,21 @@ from sitewarden.rules.model import (
     Decision,
     Do,
     LinkChanged,
+    Operator,
+    Permit,
+    PermitChanged,
+    PermitKind,
+    Reading,
     Reason,
     Severity,
     Stamp,
+    Tick,
 )
-from sitewarden.rules.plan import Stale
+from sitewarden.rules.plan import SitePlan, Stale
 from tests.scenarios import site
 
 CARD = "01000734E0"
+PLAN = site.plan()
 READER, BUS = (
     next(link for link in site.links() if device in link.devices) for device in ("reader-in", "io-gate")
 )
@@ -45,13 +54,18 @@ def at(seconds: float) -> Stamp:
 class Recorded:
     """A line with a tape: what it is told ends up in `lines`."""
 
-    def __init__(self, link: LinkPlan = READER, core: Core | None = None, up: bool = True) -> None:
+    def __init__(
+        self,
+        link: LinkPlan = READER,
+        core: Core | None = None,
+        up: bool = True,
+        plan: SitePlan = PLAN,
+    ) -> None:
         self.lines: list[str] = []
         self.standing: Standing = {}
         self.line = Line(link.name, lambda: build(link), self.standing)
-        self._tape = Recording(
-            lambda entry: self.lines.append(dump(entry)), link, site.plan(), core or new_core()
-        )
+        self.core = core or new_core()
+        self._tape = Recording(lambda entry: self.lines.append(dump(entry)), link, plan, lambda: self.core)
         if up:
             list(self.line.tell(Call.CONNECTED, at(-2)))
 
@@ -67,6 +81,18 @@ class Recorded:
 
 def new_core() -> Core:
     return Core(site.plan(), site.permits())
+
+
+def swipe(tape: Recorded, seconds: float, card: str) -> list[str]:
+    """Live: the core hears what the line says as it says it. Returns what was decided."""
+    said = tape.line.tell(Call.RECEIVED, at(seconds), frame(card))
+    effects = [effect for event in said if isinstance(event, CardRead) for effect in tape.core.step(event)]
+    return [effect.why for effect in effects if isinstance(effect, Decision)]
+
+
+def drive_through(core: Core, point: str, seconds: float) -> None:
+    for under in (False, True, False):
+        core.step(Reading(point, under, at(seconds)))
 
 
 @pytest.fixture
@@ -107,6 +133,67 @@ def test_the_site_decides_on_a_swipe_as_it_did() -> None:
     assert last.same
     (decision,) = (effect for effect in last.effects if isinstance(effect, Decision))
     assert (decision.card, decision.why, decision.at) == (CARD, "blocked", at(1.1))
+
+
+A, B, HOUSEMATE = "0100000700", "0100000701", "0200000002"
+GUEST = Permit(
+    "0300000001",
+    PermitKind.TEMPORARY,
+    date(2026, 1, 1),
+    date(2026, 12, 31),
+    holder="9-1-302",
+    plate="粤B8K21C",
+)
+UNDER_IN = "io-gate.in4"
+
+
+def test_decisions_are_replayed_that_hung_on_cars_permits_and_places_that_came_meanwhile() -> None:
+    plan = replace(site.plan(), parking=replace(site.plan().parking, places=2))
+    core = Core(plan, (*site.permits(), GUEST))
+    core.step(CardRead("reader-in", A, at(-50)))
+    drive_through(core, UNDER_IN, -49)
+    core.step(CardRead("reader-in", "0200000001", at(-40)))
+    drive_through(core, UNDER_IN, -39)
+    tape = Recorded(core=core, plan=plan)
+    tape.begin()
+    live = swipe(tape, 10.0, GUEST.card)
+    live += swipe(tape, 20.0, A)
+    live += swipe(tape, 30.0, HOUSEMATE)  # another has the space
+    core.step(Tick(at(95.0)))
+    live += swipe(tape, 100.0, B)
+    drive_through(core, UNDER_IN, 102.0)
+    live += swipe(tape, 110.0, GUEST.card)
+    core.step(PermitChanged(GUEST.card, replace(GUEST, blocked=True), at(115.0)))
+    core.step(Operator(Action.FORGIVE, A, "wang", at(116.0)))
+    live += swipe(tape, 120.0, GUEST.card) + swipe(tape, 130.0, A)
+    assert live == [
+        *("permit", "already_inside", "space_taken", "permit"),
+        *("full", "blocked", "permit"),
+    ]
+    assert decided(tape) == live
+
+
+def decided(tape: Recorded) -> list[str]:
+    effects = [effect for step in tape.replayed() for effect in step.effects]
+    return [effect.why for effect in effects if isinstance(effect, Decision)]
+
+
+def test_a_recording_has_no_card_but_the_swiped_ones_and_not_whose_they_are() -> None:
+    core = Core(site.plan(), (*site.permits(), GUEST))
+    for card in (A, "0200000001"):
+        core.step(CardRead("reader-in", card, at(-50)))
+        drive_through(core, UNDER_IN, -49)
+    core.step(CardRead("reader-in", B, at(-5)))  # has not driven in yet
+    tape = Recorded(core=core)
+    tape.begin()
+    assert swipe(tape, 1.0, HOUSEMATE) == ["space_taken"]
+    assert swipe(tape, 9.0, GUEST.card) == ["permit"]
+    text = "\n".join(tape.lines)
+    cards = {permit.card for permit in core.permits if permit.card in text}
+    assert cards == {HOUSEMATE, GUEST.card}
+    assert GUEST.holder not in text
+    assert GUEST.plate not in text
+    assert decided(tape) == ["space_taken", "permit"]
 
 
 def test_another_answer_than_then_is_seen() -> None:
@@ -218,6 +305,18 @@ def test_what_is_not_a_recording_is_told_with_its_line(line: str) -> None:
         list(replay([tape.lines[0], line]))
 
 
+def test_what_was_known_of_a_card_has_its_form() -> None:
+    tape = Recorded()
+    tape.begin()
+    for wrong in (
+        {"permit": None},
+        {"permit": {"card": "1"}, "cells": {}},
+        {"permit": None, "cells": {"x": "1"}},
+    ):
+        with pytest.raises(ValueError, match=r"^line 3: found .* expected what was known of a card$"):
+            list(replay([*tape.lines[:2], json.dumps({"known": CARD} | wrong)]))
+
+
 def test_what_has_no_head_is_told_too() -> None:
     tape = Recorded()
     tape.begin()
@@ -242,7 +341,7 @@ def test_a_recording_of_a_live_engine_is_replayed_from_its_file(tmp_path: Path) 
     engine = Engine(new_core(), {READER.name: lambda: build(READER)})
     engine.connected(READER.name, at(0))
     tapes = Tapes(tmp_path / "recordings")
-    engine.listen(READER.name, tapes.start(READER, site.plan(), engine.core, at(1)), at(1))
+    engine.listen(READER.name, tapes.start(READER, site.plan(), lambda: engine.core, at(1)), at(1))
     assert tapes.runs(READER.name)
     engine.received(READER.name, frame(CARD), at(2))
     file = tapes.take(READER.name)
@@ -260,7 +359,7 @@ def test_a_recording_of_a_live_engine_is_replayed_from_its_file(tmp_path: Path) 
 def test_a_reload_that_alters_the_link_ends_its_recording_and_says_so_in_it(tmp_path: Path) -> None:
     tapes = Tapes(tmp_path)
     for link in (READER, BUS):
-        tape = tapes.start(link, site.plan(), new_core(), at(0))
+        tape = tapes.start(link, site.plan(), new_core, at(0))
         list(Line(link.name, lambda link=link: build(link), {}).listen(tape, at(0)))
     tapes.altered([READER.name, "another"])
     assert (tapes.runs(READER.name), tapes.runs(BUS.name)) == (False, True)

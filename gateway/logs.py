@@ -23,6 +23,17 @@ def masked(_logger: Any, _method: str, line: MutableMapping[str, Any]) -> Mutabl
     return line
 
 
+class Foreign(logging.Handler):
+    """What libraries log in their own way: one line an event as well."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        level = record.levelno // 10 * 10  # those in between have no name
+        structlog.get_logger().log(level, record.getMessage(), logger=record.name, exc_info=record.exc_info)
+
+
+FOREIGN = Foreign(logging.WARNING)
+
+
 class Lines:
     """The end of all log lines: a queue, and a thread that writes it to a stream.
 
@@ -43,7 +54,7 @@ class Lines:
         except Full:
             self._lose()
 
-    debug = info = warning = error = msg
+    debug = info = warning = error = critical = msg
 
     def close(self, timeout: float = 2.0) -> None:
         """Writes what waits, as far as the stream takes it in `timeout` s."""
@@ -94,6 +105,8 @@ def configure(stream: TextIO = sys.stderr, verbose: bool = False, quiet: bool = 
         wrapper_class=structlog.make_filtering_bound_logger(level),
         logger_factory=lambda *_: lines,
     )
+    logging.getLogger().addHandler(FOREIGN)
+    logging.captureWarnings(True)
     return lines
 
 

@@ -2,6 +2,7 @@
 
 import io
 import json
+import logging
 import os
 import sys
 from collections.abc import Iterator
@@ -87,6 +88,19 @@ def test_a_traceback_on_a_terminal_shows_no_variables(monkeypatch: pytest.Monkey
     structlog.reset_defaults()
     assert "ValueError: 10" in stream.getvalue()
     assert "01000734E0" not in stream.getvalue()
+
+
+def test_what_libraries_log_is_one_line_too(log: Log) -> None:
+    logging.getLogger("uvicorn.error").warning("Invalid %s request received.", "HTTP")
+    try:
+        raise ValueError("why")
+    except ValueError:
+        logging.getLogger("asyncio").exception("Task exception was never retrieved\nfuture: x")
+    logging.getLogger("uvicorn.error").info("Started")
+    invalid, failed = log.written()
+    assert (invalid["event"], invalid["level"]) == ("Invalid HTTP request received.", "warning")
+    assert (invalid["logger"], failed["logger"]) == ("uvicorn.error", "asyncio")
+    assert "ValueError: why" in str(failed["exception"])
 
 
 def test_the_traceback_of_an_error_is_one_line(log: Log) -> None:

@@ -16,7 +16,8 @@ from typing import TypeVar
 from sitewarden.config.site import Site
 from sitewarden.drivers.plan import LinkPlan
 from sitewarden.gateway.api.house import DemoControl
-from sitewarden.rules.model import Permit, PermitKind, Reading, Stamp
+from sitewarden.rules.cells import Place
+from sitewarden.rules.model import Keep, Permit, PermitKind, Reading, Record, Stamp
 from sitewarden.simulators.controls import Control, controls
 from sitewarden.simulators.estate import Estate
 from sitewarden.simulators.serve import Served, serve
@@ -24,7 +25,7 @@ from sitewarden.simulators.serve import Served, serve
 T = TypeVar("T")
 
 SAMPLE = 20.0  # s between two samples of the estate's history
-HOUSES, CARS = 9, 24  # monthly cards of the demo
+HOUSES, CARS = 9, 96  # monthly cards of the demo, one for each flat
 
 
 def permits(today: date) -> list[Permit]:
@@ -32,8 +33,8 @@ def permits(today: date) -> list[Permit]:
     begun, paid = today.replace(day=1), (today.replace(day=1) + timedelta(days=62)).replace(day=1)
     month_end = paid - timedelta(days=1)
     monthly = [
-        _permit(number, PermitKind.MONTHLY, begun, month_end, f"{1 + number % HOUSES}-{101 + number}")
-        for number in range(CARS)
+        _permit(flat, PermitKind.MONTHLY, begun, month_end, f"{1 + flat % HOUSES}-{1 + flat // HOUSES:02d}01")
+        for flat in range(CARS)
     ]
     shared = [
         replace(_permit(100 + n, PermitKind.PRIVATE, begun, month_end, "6-1201"), space="B1-017")
@@ -63,7 +64,7 @@ class LiveEstate:
         site: Site,
         cards: Sequence[Permit],
         seed: int,
-        cars_an_hour: float,
+        cars_an_hour: float | None,
         now: Stamp,
         past: float = 0.0,
     ) -> None:
@@ -72,7 +73,7 @@ class LiveEstate:
         self._estate = Estate(
             site.plan, site.links, cards, seed, self._begun, cars_an_hour, cars_from=now.mono
         )
-        self._links = site.links
+        self._links, self._cards = site.links, cards
         self._loop: asyncio.AbstractEventLoop
         self._thread: Thread
         self._served: Served
@@ -85,6 +86,12 @@ class LiveEstate:
             self._estate.woken(at)
             yield from (Reading(point, value, at) for point, value in self._estate.values(at))
             ago -= SAMPLE
+
+    def whereabouts(self) -> Iterator[Record]:
+        """Which cars are at home when the gateway comes, as the journal of one keeps it that saw them all."""
+        for permit in self._cards:
+            inside = self._estate.traffic.at_home(permit.card)
+            yield Keep(f"inside/{permit.card}", Place(inside, permit.kind, permit.space, self._now))
 
     def start(self, ports_dir: Path) -> tuple[LinkPlan, ...]:
         """Raises OSError for a port that is taken."""

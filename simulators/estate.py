@@ -49,12 +49,12 @@ class Estate:
         permits: Sequence[Permit],
         seed: int,
         start: Stamp,
-        cars_an_hour: float = 0.0,
+        cars_an_hour: float | None = None,
         seen: Callable[[Seen], None] = lambda _: None,
         cars_from: float | None = None,
     ) -> None:
-        """`cars_an_hour`: at the quietest time of the day, from `cars_from` on (mono; None: the start).
-        `seen` hears what an onlooker would see."""
+        """`cars_an_hour`: at least, at the quietest time of the day, from `cars_from` on (mono; None: the
+        start); None: only those that are sent. `seen` hears what an onlooker would see."""
         self.plan, self.permits, self.start = plan, permits, start
         self.unplugged: set[str] = set()
         self.gates: dict[str, Gate] = {}
@@ -64,20 +64,21 @@ class Estate:
         self.sumps: dict[str, Sump] = {}
         self.units: dict[str, SlaveUnit] = {}
         self.works = Waterworks([], self.chance(seed, "water"))
-        self.traffic = Traffic(plan.parking.lanes, permits, self.chance(seed, "traffic"), cars_an_hour)
         self._seed, self._seen = seed, seen
         self._readers: dict[str, CardReaderTwin] = {}
         self.sources: dict[str, Wired] = {}
         local = start.wall.astimezone(plan.tz)
         self._midnight = start.mono - (local.hour * 3600 + local.minute * 60 + local.second)
+        first = start.mono if cars_from is None else cars_from
+        chance = self.chance(seed, "traffic")
+        self.traffic = Traffic(plan.parking.lanes, permits, chance, self.hour(first), cars_an_hour)
+        self._car_at = self.traffic.next_after(first, self.second_of_day(first))
         self.twins: Mapping[str, Twin] = {link.name: self._twin(link) for link in links}
         for lane in plan.parking.lanes:
             self._wire_lane(lane)
         for panel in plan.fire:
             self._wire_fire(panel)
         self._step_at = start.mono
-        first = start.mono if cars_from is None else cars_from
-        self._car_at = self.traffic.next_after(first, self.second_of_day(first))
 
     @staticmethod
     def chance(seed: int, name: str) -> Random:
@@ -132,7 +133,7 @@ class Estate:
                 yield f"{device}.{name}", value
 
     def _arrivals(self, mono: float) -> None:
-        if arrival := self.traffic.arrival(self.hour(mono)):
+        if arrival := self.traffic.arrival(mono, self.hour(mono)):
             for car in arrival.cars:
                 self.arrive(arrival.lane, car, mono)
 

@@ -1,7 +1,11 @@
 """Who comes to which lane, and when: residents by the hour of the day, strangers now and then.
 
-Arrivals are a Poisson process whose rate follows the hour (thinning, Lewis and Shedler 1979). Every
-permit is one car that is at home or away; where it is changes only when it went under the arm.
+Arrivals are a Poisson process whose rate follows the hour (thinning, Lewis and Shedler 1979). While as many
+cars are at home as the hour wants, one half of them leaves and the other comes. The more stand on the wrong
+side, the more of them go, and nobody goes who is not there: whatever kept the cars in or out, the number
+inside comes back to the curve of the day, and a side that nobody has left goes quiet.
+
+Every permit is one car that is at home or away; where it is changes only when it went under the arm.
 """
 
 from collections.abc import Sequence
@@ -12,10 +16,13 @@ from sitewarden.rules.model import Direction, Permit
 from sitewarden.rules.plan import Lane
 from sitewarden.simulators.gate import Car, Visit
 
-LEAVING = (4, 2, 1, 1, 3, 15, 65, 165, 150, 70, 45, 40, 45, 50, 45, 40, 45, 55, 50, 40, 30, 20, 12, 7)
-COMING = (8, 4, 2, 1, 1, 4, 12, 25, 30, 35, 40, 55, 60, 45, 40, 45, 65, 130, 155, 100, 60, 40, 27, 16)
-TRIPS_A_DAY = 1.4  # a car
+# By the hour: of a day's trips, per mille, and of all cars, those that are to be at home, in per cent.
+TRIPS = (6, 3, 2, 1, 2, 10, 38, 95, 90, 52, 43, 48, 52, 48, 43, 43, 55, 92, 102, 70, 45, 30, 19, 11)
+AT_HOME = (93, 93, 93, 93, 93, 85, 70, 40, 28, 30, 38, 42, 43, 42, 42, 43, 50, 66, 80, 86, 90, 92, 93, 93)
+TRIPS_A_DAY = 2.8  # of a car, out and in
 STRANGERS, CARDLESS, TAILGATERS = 0.03, 0.01, 0.02  # of all who come to a lane
+STAYS = 300.0  # s at least on the side that a car went to
+GIVES_UP = 3600.0, 10_800.0  # s until one who was turned away tries again
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,16 +33,20 @@ class Arrival:
 
 class Traffic:
     def __init__(
-        self, lanes: Sequence[Lane], permits: Sequence[Permit], chance: Random, at_least: float = 0.0
+        self,
+        lanes: Sequence[Lane],
+        permits: Sequence[Permit],
+        chance: Random,
+        hour: int,
+        at_least: float | None = 0.0,
     ) -> None:
-        """`at_least`: cars an hour at the quietest time of the day."""
-        self._lanes = {
-            direction: [lane.id for lane in lanes if lane.direction is direction] for direction in Direction
-        }
+        """`hour`: at the start; `at_least`: cars an hour at the quietest time of the day; None: nobody."""
+        self._lanes = {way: [lane.id for lane in lanes if lane.direction is way] for way in Direction}
         self._chance, self._at_least = chance, at_least
         self._cards = [permit.card for permit in permits]
-        self._home = self._at_start(permits)
+        self._home = self._at_start(permits, hour)
         self._on_the_way: set[str] = set()
+        self._rests_until: dict[str, float] = {}
         self._busiest = max(self._rate(hour) for hour in range(24))
 
     def next_after(self, mono: float, second_of_day: float) -> float | None:
@@ -48,55 +59,69 @@ class Traffic:
             if self._chance.random() * self._busiest <= self._rate(int((second_of_day + when) // 3600) % 24):
                 return mono + when
 
-    def arrival(self, hour: int) -> Arrival | None:
-        """Who it is; None: he thought better of it."""
-        chance = self._chance
-        out_share = LEAVING[hour] / (LEAVING[hour] + COMING[hour])
-        direction = Direction.OUT if chance.random() < out_share else Direction.IN
-        lanes = self._lanes[direction] or self._lanes[Direction.IN] or self._lanes[Direction.OUT]
-        car = self._who(direction)
-        if car is None:
+    def arrival(self, mono: float, hour: int) -> Arrival | None:
+        """Who it is; None: nobody is there who would go, or his way has no lane."""
+        luck = self._chance.random()
+        if luck < STRANGERS + CARDLESS:
+            way, card = Direction.IN, self._unknown_card() if luck < STRANGERS else ""
+        elif resident := self._resident(mono, hour):
+            way, card = resident
+        else:
             return None
-        followed = chance.random() < TAILGATERS
-        return Arrival(chance.choice(lanes), (car, Car(tailgates=True)) if followed else (car,))
+        if not self._lanes[way]:
+            return None
+        followed = self._chance.random() < TAILGATERS
+        cars = (Car(card), Car(tailgates=True)) if followed else (Car(card),)
+        return Arrival(self._chance.choice(self._lanes[way]), cars)
 
     def ended(self, visit: Visit) -> None:
-        """A car that went through is on the other side now."""
-        self._on_the_way.discard(visit.car.card)
-        if visit.through and visit.car.card in self._cards:
-            if visit.direction is Direction.IN:
-                self._home.add(visit.car.card)
-            else:
-                self._home.discard(visit.car.card)
+        """A car that went through is on the other side now, and stays a while; one that did not gives up."""
+        card = visit.car.card
+        self._on_the_way.discard(card)
+        if card not in self._cards:
+            return
+        pause = STAYS if visit.through else self._chance.uniform(*GIVES_UP)
+        self._rests_until[card] = visit.mono + pause
+        if visit.through:
+            (self._home.add if visit.direction is Direction.IN else self._home.discard)(card)
 
     def sets_out(self, car: Car) -> None:
         """A car is on its way to a lane, whoever sent it."""
         self._on_the_way.add(car.card)
 
-    def may_go(self, card: str, direction: Direction) -> bool:
-        """Whether the card's car stands on the side from which it could go that way."""
-        return card not in self._on_the_way and (card in self._home) is (direction is Direction.OUT)
+    def at_home(self, card: str) -> bool:
+        return card in self._home
 
-    def _who(self, direction: Direction) -> Car | None:
-        luck = self._chance.random()
-        if luck < STRANGERS:
-            return Car(f"{self._chance.randrange(1 << 40):010X}")
-        if luck < STRANGERS + CARDLESS:
-            return Car()
-        cards = [card for card in self._cards if self.may_go(card, direction)]
-        return Car(self._chance.choice(cards)) if cards else None
+    def may_go(self, card: str, way: Direction) -> bool:
+        """Whether the card's car stands on the side from which it could go that way."""
+        return card not in self._on_the_way and self.at_home(card) is (way is Direction.OUT)
+
+    def _resident(self, mono: float, hour: int) -> tuple[Direction, str] | None:
+        share = AT_HOME[hour] / 100
+        usual = {Direction.OUT: share * len(self._cards), Direction.IN: (1 - share) * len(self._cards)}
+        rested = [card for card in self._cards if self._rests_until.get(card, mono) <= mono]
+        there = {way: [card for card in rested if self.may_go(card, way)] for way in usual}
+        urge = [len(there[way]) / usual[way] for way in usual]  # 1: as usual
+        if self._chance.random() * len(urge) >= sum(urge):
+            return None
+        (way,) = self._chance.choices(list(usual), urge)
+        return way, self._chance.choice(there[way])
+
+    def _unknown_card(self) -> str:
+        return f"{self._chance.randrange(1 << 40):010X}"
 
     def _rate(self, hour: int) -> float:
         """Cars an hour at all lanes."""
-        share = (LEAVING[hour] + COMING[hour]) / (sum(LEAVING) + sum(COMING))
-        return max(self._at_least, 2 * TRIPS_A_DAY * len(self._cards) * share)
+        if self._at_least is None:
+            return 0.0
+        return max(self._at_least, TRIPS_A_DAY * len(self._cards) * TRIPS[hour] / sum(TRIPS))
 
-    def _at_start(self, permits: Sequence[Permit]) -> set[str]:
-        """At first most are at home; of those who share a space, one."""
+    def _at_start(self, permits: Sequence[Permit], hour: int) -> set[str]:
+        """Of those who share a space, one at most."""
         home: set[str] = set()
         taken: set[str] = set()
         for permit in permits:
-            if permit.space not in taken and self._chance.random() < 0.7:
+            if permit.space not in taken and self._chance.random() * 100 < AT_HOME[hour]:
                 home.add(permit.card)
                 taken |= {permit.space} - {""}
         return home

@@ -40,7 +40,7 @@ class World:
         permits: Sequence[Permit],
         seed: int,
         start: Stamp,
-        cars_an_hour: float = 0.0,
+        cars_an_hour: float | None = 0.0,
         keep: bool = False,
     ) -> None:
         self.effects: list[tuple[float, Effect]] = []

@@ -26,10 +26,11 @@ from sitewarden.gateway.cli.run import welcome_url
 from sitewarden.gateway.cli.story import Story
 from sitewarden.gateway.clock import Clock
 from sitewarden.gateway.demo import LiveEstate, permits
+from sitewarden.gateway.journal import Journal
 from sitewarden.gateway.trend import Trend
 from sitewarden.rules.model import Action, Operator
 
-CARS_AN_HOUR = 120.0  # at all lanes, so that something happens while one looks
+CARS_AN_HOUR = 90.0  # at all lanes, so that something happens while one looks
 PAST = 3600.0  # s of history on the page's charts from the first moment
 SEED = 2026
 BY = "demo"
@@ -95,17 +96,27 @@ async def _demo(place: Path, port: int, length: float | None, as_json: bool) -> 
     site, now = _site(place, port), Clock().now()
     cards = permits(now.wall.astimezone(site.plan.tz).date())
     Cards(site.data / "journal.db").put_all(cards, BY)
-    estate = LiveEstate(site, cards, SEED, CARS_AN_HOUR if length is None else 0.0, now, PAST)
-    trend = Trend(site.data / "trend.db")
-    trend.add(estate.history())
-    trend.flush()
-    trend.close()
+    estate = LiveEstate(site, cards, SEED, CARS_AN_HOUR if length is None else None, now, PAST)
+    _remember(site.data, estate)
     site = replace(site, links=estate.start(place / "ports"))
     try:
         with alone(site.data):
             return await _live(App(site, estate), estate, length, as_json)
     finally:
         estate.stop()
+
+
+def _remember(data: Path, estate: LiveEstate) -> None:
+    """What a gateway would know that had been there before: the charts, and who is inside."""
+    trend = Trend(data / "trend.db")
+    trend.add(estate.history())
+    trend.flush()
+    trend.close()
+    journal, answers = Journal(data / "journal.db"), list[BaseException | None]()
+    journal.submit(list(estate.whereabouts()), answers.append)
+    journal.close()
+    for error in filter(None, answers):
+        raise error
 
 
 async def _live(app: App, estate: LiveEstate, length: float | None, as_json: bool) -> Mapping[str, object]:

@@ -128,7 +128,7 @@ class LiveSite(LiveGateway):
 
     def __init__(self, folder: Path, sinks: str = "", seed: int = 1) -> None:
         super().__init__(folder, SITE.format(http=free_port(), lift=free_port()) + sinks)
-        self.estate = LiveEstate(self.site, self.permits, seed, 0.0, Clock().now())
+        self.estate = LiveEstate(self.site, self.permits, seed, None, Clock().now())
         self.estate.start(folder / "ports")
 
     def close(self) -> None:

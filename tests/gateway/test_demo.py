@@ -9,9 +9,11 @@ from pathlib import Path
 import pytest
 
 from sitewarden.config.site import load
+from sitewarden.gateway.board import Board
 from sitewarden.gateway.cli.story import Story
 from sitewarden.gateway.demo import LiveEstate, permits
 from sitewarden.gateway.hub import Hub
+from sitewarden.gateway.journal import Journal
 from sitewarden.rules.model import (
     Decision,
     Direction,
@@ -51,6 +53,18 @@ def test_the_estate_has_an_hour_behind_it_when_the_gateway_comes() -> None:
     assert (instants[0], instants[-1]) == (1400.0, 4980.0)
     levels = {reading.value for reading in readings if reading.point == "tank.level"}
     assert len(levels) > 20, "the tank is used"
+
+
+def test_the_cars_that_are_at_home_are_on_record_before_the_gateway_comes(tmp_path: Path) -> None:
+    site = load(DEMO)
+    estate = LiveEstate(site, permits(date(2026, 11, 30)), 1, 60.0, at(5000.0))
+    records = list(estate.whereabouts())
+    journal = Journal(tmp_path / "journal.db")
+    journal.submit(records, lambda error: None)
+    journal.close()
+    known = Board(site, journal.cells()[0])
+    assert 20 < known.inside < 70, "at noon"
+    assert len(records) == len(permits(date(2026, 11, 30))), "also that the others are away"
 
 
 def test_the_story_counts_by_reason_and_says_when_each_arm_was_up() -> None:

@@ -1,6 +1,5 @@
-"""The estate is wired as the plans say, and lives by the hour of its site."""
+"""The estate is wired as the plans say, and made to happen by its buttons."""
 
-from collections import Counter
 from random import Random
 
 import pytest
@@ -14,10 +13,7 @@ from sitewarden.simulators.controls import PRESSES, controls, press
 from sitewarden.simulators.drift import Drift
 from sitewarden.simulators.estate import Estate, Seen, Switched
 from sitewarden.simulators.registers import Registers
-from sitewarden.simulators.traffic import Traffic
 from tests.scenarios import site
-
-HOUR = 3600
 
 
 def estate(seen: list[Seen] | None = None) -> Estate:
@@ -70,27 +66,6 @@ def test_every_button_has_an_action_and_wrong_ones_are_refused() -> None:
     ):
         with pytest.raises(KeyError):
             press(plant, name, target, site.START)
-
-
-def test_cars_leave_in_the_morning_and_come_in_the_evening() -> None:
-    lanes = site.plan().parking.lanes
-    traffic = Traffic(lanes, site.permits(), Random(1))
-    mono, hours = 0.0, Counter[int]()
-    while mono < 50 * 24 * HOUR:
-        due = traffic.next_after(mono, mono % (24 * HOUR))
-        assert due is not None
-        mono = due
-        hours[int(mono % (24 * HOUR)) // HOUR] += 1
-    assert hours[7] > 5 * hours[3]
-    assert hours[18] > 5 * hours[3]
-    ways = {hour: Counter(lane(traffic, hour) for _ in range(200)) for hour in (7, 18)}
-    assert ways[7]["out-1"] > 3 * ways[7]["in-1"]
-    assert ways[18]["in-1"] > 2 * ways[18]["out-1"]
-
-
-def lane(traffic: Traffic, hour: int) -> str:
-    arrival = traffic.arrival(hour)
-    return arrival.lane if arrival else ""
 
 
 def test_a_card_is_sent_only_from_the_side_where_its_car_is() -> None:

@@ -26,7 +26,7 @@ from sitewarden.gateway.database import make_private
 from sitewarden.gateway.host import Host
 from sitewarden.gateway.hub import Hub
 from sitewarden.gateway.journal import Journal
-from sitewarden.gateway.measures import samples
+from sitewarden.gateway.measures import Tally, samples, site_samples
 from sitewarden.gateway.outlets import Outlets
 from sitewarden.gateway.prompt import be_prompt
 from sitewarden.gateway.spool import SpoolFailed
@@ -65,6 +65,7 @@ class App:
         cells, broken = self.journal.cells()
         core = Core(site.plan, permits, cells)
         self.board = Board(site, core.save())
+        self.tally = Tally()
         self.watchdog = Watchdog()
         self.host: Host
         self._core, self._broken = core, broken
@@ -126,6 +127,7 @@ class App:
 
     def _publish(self, effects: Sequence[Effect]) -> None:
         self.board.apply(effects)
+        self.tally.count(effects)
         self.hub.publish(effects)
 
     def _say_what_was_set_aside(self) -> None:
@@ -194,7 +196,8 @@ class App:
         return self.outlets.status(self.started, self.clock.trusted)
 
     def samples(self) -> Iterator[Sample]:
-        return samples(self.host, self.hub, self.outlets)
+        yield from site_samples(self.site, self.board, self.tally, self.status())
+        yield from samples(self.host, self.hub, self.outlets)
 
     def operate(self, operator: Operator) -> Future[Sequence[Effect]]:
         answer: Future[Sequence[Effect]] = Future()

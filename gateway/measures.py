@@ -1,63 +1,121 @@
-"""The gateway in numbers, for Prometheus."""
+"""The site and its gateway in numbers, for Prometheus: names and units as its conventions have them."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, fields
+from importlib.metadata import version
 
-from sitewarden.gateway.api.house import Sample
+from sitewarden.config.site import Site
+from sitewarden.gateway.api.house import Sample, Status
+from sitewarden.gateway.board import Board
 from sitewarden.gateway.host import Host, HostCounters
 from sitewarden.gateway.hub import Hub
 from sitewarden.gateway.links import LinkCounters
 from sitewarden.gateway.outlets import Outlets
+from sitewarden.rules.model import AlarmState, Decision, Effect, FireStage, Passage, Severity
 
 HOST = {
-    "steps": "Calls into the engine.",
-    "effects": "Readings, decisions and alarms that were published.",
-    "commits": "Transactions of the journal.",
-    "refused": "Transactions that the journal could not take.",
-    "drivers_failed": "Drivers that raised and were built anew.",
+    "steps": ("steps", "Times that something was dealt with: bytes of a device, a timer, an operator."),
+    "effects": ("effects", "Readings, decisions and alarms told to the page, the log and the sinks."),
+    "commits": ("journal_commits", "Transactions of the journal that are on the disk."),
+    "refused": ("journal_refused", "Transactions of the journal that the disk did not take at once."),
+    "drivers_failed": ("driver_failures", "Times that a driver failed and was begun anew."),
 }
 LINK = {
-    "opened": "Times that the link came up.",
-    "lost": "Times that the link went down.",
-    "refused": "Attempts to open the link that failed.",
-    "bytes_in": "Bytes received.",
-    "bytes_out": "Bytes sent.",
-    "dropped_out": "Bytes that a stopped wire did not take.",
+    "opened": ("opened", "Times that the link came up."),
+    "lost": ("lost", "Times that the link went down."),
+    "refused": ("refused", "Attempts to open the link that failed."),
+    "bytes_in": ("received_bytes", "Bytes received."),
+    "bytes_out": ("sent_bytes", "Bytes sent."),
+    "dropped_out": ("dropped_bytes", "Bytes that a stopped wire did not take."),
 }
 DEVICE = {
-    "requests": "Requests sent to the device.",
-    "answers": "Requests that it answered as asked.",
-    "timeouts": "Requests to which nothing came, or not all of it.",
-    "exceptions": "Answers that refuse.",
-    "garbled": "Frames that cannot be what they should be.",
-    "discarded": "Frames or pieces that came when nobody had asked.",
-    "skipped": "Polls that were due but could not be fitted in.",
-    "frames": "Good frames.",
-    "noise": "Bytes outside of any frame.",
+    "requests": ("requests", "Requests sent to the device."),
+    "answers": ("answers", "Requests that it answered as asked."),
+    "timeouts": ("timeouts", "Requests to which nothing came, or not all of it."),
+    "exceptions": ("exceptions", "Answers that refuse."),
+    "garbled": ("garbled", "Frames that cannot be what they should be."),
+    "discarded": ("discarded", "Frames or pieces that came when nobody had asked."),
+    "skipped": ("skipped", "Polls that were due but could not be fitted in."),
+    "frames": ("frames", "Good frames."),
+    "noise": ("noise_bytes", "Bytes outside of any frame."),
 }
+STAGE = "1 for the stage that holds: fire (a panel says so), held (the arms wait for a reset), normal."
+DECISIONS = "Swipes, and openings by hand, by what was decided and why."
+DEPTH = "Readings, decisions and alarms that a part of the gateway has still to take."
+DROPPED = "Readings, decisions and alarms that a part of the gateway was too slow to take."
+UNACKNOWLEDGED = (AlarmState.UNACKNOWLEDGED, AlarmState.RETURNED)
+
+
+class Tally:
+    """What happened at the lanes since the start. Counted in the main loop, read from any thread: what is
+    read is replaced, never altered."""
+
+    def __init__(self) -> None:
+        self.decisions: Mapping[tuple[str, str, str], int] = {}  # lane, verdict, why
+        self.passages: Mapping[str, int] = {}  # lane
+
+    def count(self, effects: Sequence[Effect]) -> None:
+        for effect in effects:
+            if type(effect) is Decision:
+                key = effect.lane, effect.verdict, effect.why
+                self.decisions = {**self.decisions, key: self.decisions.get(key, 0) + 1}
+            elif type(effect) is Passage:
+                lane = effect.lane
+                self.passages = {**self.passages, lane: self.passages.get(lane, 0) + 1}
+
+
+def site_samples(site: Site, board: Board, tally: Tally, status: Status) -> Iterator[Sample]:
+    """What one alerts on first: how the site is, as the page shows it."""
+    started = status.started.wall.timestamp()
+    yield Sample("sitewarden_build_info", "The version that runs.", 1, {"version": version("sitewarden")})
+    yield Sample("sitewarden_start_time_seconds", "When the gateway started, since 1970.", started)
+    yield Sample("sitewarden_clock_trusted", "Whether the clock is believed.", status.clock_trusted)
+    for stage in FireStage:
+        yield Sample("sitewarden_fire_stage", STAGE, board.fire.stage is stage, {"stage": stage})
+    alarms = board.open_alarms()
+    for severity in Severity:
+        label = {"severity": severity.value}
+        these = [alarm.state for alarm in alarms if alarm.severity is severity]
+        new = sum(state in UNACKNOWLEDGED for state in these)
+        yield Sample("sitewarden_alarms_open", "Open alarms, acknowledged or not.", len(these), label)
+        yield Sample("sitewarden_alarms_unacknowledged", "Alarms that nobody acknowledged yet.", new, label)
+    yield Sample("sitewarden_cars_inside", "Cars inside.", board.inside)
+    yield Sample(
+        "sitewarden_parking_places", "Places that are counted; 0: none are.", site.plan.parking.places
+    )
+    for device, change in board.devices.items():
+        if change:
+            label = {"device": device}
+            yield Sample("sitewarden_device_up", "Whether the device can be reached.", change.up, label)
+    for (lane, verdict, why), count in tally.decisions.items():
+        labels = {"lane": lane, "verdict": verdict, "why": why}
+        yield Sample("sitewarden_decisions_total", DECISIONS, count, labels, True)
+    for lane, count in tally.passages.items():
+        yield Sample("sitewarden_passages_total", "Cars that went through.", count, {"lane": lane}, True)
 
 
 def samples(host: Host, hub: Hub, outlets: Outlets) -> Iterator[Sample]:
     for field in fields(HostCounters):
-        value = getattr(host.counters, field.name)
-        yield Sample(f"sitewarden_{field.name}_total", HOST[field.name], value, counter=True)
-    for name, link in host.links.items():
-        yield Sample("sitewarden_link_up", "Whether the link is open.", link.up, {"link": name})
+        name, what = HOST[field.name]
+        yield Sample(f"sitewarden_{name}_total", what, getattr(host.counters, field.name), counter=True)
+    for key, link in host.links.items():
+        label = {"link": key}
+        yield Sample("sitewarden_link_up", "Whether the link is open.", link.up, label)
         for field in fields(LinkCounters):
+            name, what = LINK[field.name]
             value = getattr(link.counters, field.name)
-            yield Sample(f"sitewarden_link_{field.name}_total", LINK[field.name], value, {"link": name}, True)
+            yield Sample(f"sitewarden_link_{name}_total", what, value, label, True)
     for device, counters in host.engine.counters.items():
-        for name, value in asdict(counters).items():
-            yield Sample(f"sitewarden_device_{name}_total", DEVICE[name], value, {"device": device}, True)
+        for field_name, value in asdict(counters).items():
+            name, what = DEVICE[field_name]
+            yield Sample(f"sitewarden_device_{name}_total", what, value, {"device": device}, True)
     for queue in hub.subscriptions:
         label = {"queue": queue.name}
-        yield Sample("sitewarden_queue_depth", "Effects that wait for their listener.", queue.depth, label)
-        yield Sample(
-            "sitewarden_queue_dropped_total", "Effects that found no room.", queue.dropped, label, True
-        )
+        yield Sample("sitewarden_queue_depth", DEPTH, queue.depth, label)
+        yield Sample("sitewarden_queue_dropped_total", DROPPED, queue.dropped, label, True)
     for name, sink in outlets.sinks.items():
         status, label = sink.status(), {"sink": name}
-        yield Sample("sitewarden_sink_up", "Whether the last attempt was taken.", status.up, label)
+        yield Sample("sitewarden_sink_up", "Whether the server took what was sent last.", status.up, label)
         yield Sample(
             "sitewarden_sink_sent_total", "Lines or messages that arrived.", status.sent, label, True
         )
@@ -66,6 +124,6 @@ def samples(host: Host, hub: Hub, outlets: Outlets) -> Iterator[Sample]:
             "sitewarden_sink_lost_total", "Lines or messages rejected or dropped.", status.lost, label, True
         )
     spool = outlets.spool.seen
-    yield Sample("sitewarden_spool_fill", "How full the spool is, 0 to 1.", spool.fill)
+    yield Sample("sitewarden_spool_fill_ratio", "How full the spool is, 0 to 1.", spool.fill)
     yield Sample("sitewarden_spool_lines", "Lines in the spool.", spool.lines)
     yield Sample("sitewarden_spool_lost_total", "Lines that the spool had to drop.", spool.lost, counter=True)

@@ -13,6 +13,7 @@ from sitewarden.gateway.board import Board
 from sitewarden.gateway.cards import Cards
 from sitewarden.gateway.hub import Hub
 from sitewarden.gateway.journal import Journal
+from sitewarden.gateway.measures import Tally, site_samples
 from sitewarden.gateway.tokens import Tokens
 from sitewarden.gateway.trend import Trend
 from sitewarden.rules.core import Core
@@ -77,6 +78,7 @@ class SmallHouse:
         self.tokens = Tokens(folder / "access.db")
         self.hub = Hub()
         self.board = Board(self.site)
+        self.tally = Tally()
         self.core = Core(self.site.plan, [LIAO])
         self.demo: Buttons | None = Buttons()
         self.at = START
@@ -100,6 +102,7 @@ class SmallHouse:
         effects = self.core.step(event)
         self.journal.submit([e for e in effects if isinstance(e, Record)], lambda error: None)
         self.board.apply(effects)
+        self.tally.count(effects)
         self.hub.publish(effects)
         return effects
 
@@ -144,9 +147,7 @@ class SmallHouse:
         return Status(START, True, self.sinks, 1 << 20, 1 << 30)
 
     def samples(self) -> Iterable[Sample]:
-        yield Sample("sitewarden_steps_total", "Steps of the core", 7.0, counter=True)
-        for link in self.site.links:
-            yield Sample("sitewarden_link_up", "Whether the link is up", 1.0, {"link": link.name})
+        return site_samples(self.site, self.board, self.tally, self.status())
 
     def operate(self, operator: Operator) -> "Future[Sequence[Effect]]":
         answer: Future[Sequence[Effect]] = Future()

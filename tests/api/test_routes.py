@@ -258,13 +258,6 @@ def test_an_instant_that_no_store_could_reckon_with_is_refused(engineer: TestCli
         assert (answer.status_code, answer.json()["code"]) == (422, "invalid"), (path, name)
 
 
-def test_metrics_are_prometheus_text(engineer: TestClient) -> None:
-    lines = engineer.get("/metrics").text.splitlines()
-    assert "sitewarden_steps_total 7.0" in lines
-    assert 'sitewarden_link_up{link="bus-pump"} 1.0' in lines
-    assert "# TYPE sitewarden_steps_total counter" in lines
-
-
 def test_decisions_and_passages_come_from_the_journal(house: SmallHouse, engineer: TestClient) -> None:
     house.enter()
     house.journal.close()

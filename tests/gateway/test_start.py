@@ -1,12 +1,14 @@
 """What keeps no gateway from starting."""
 
+import re
 import socket
 from pathlib import Path
 
 import httpx2
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 
-from tests.gateway.live import LiveGateway, free_port
+from tests.gateway.live import LiveGateway, LiveSite, free_port
 
 pytestmark = pytest.mark.slow
 
@@ -24,6 +26,28 @@ def test_the_gateway_runs_while_another_program_has_its_port(tmp_path: Path) -> 
     gateway.until(lambda: gateway.alarms() == {"page_down": "returned_unacknowledged"})
     assert httpx2.get(f"http://127.0.0.1:{port}/livez").status_code == 200
     gateway.end()
+
+
+def test_its_metrics_are_as_prometheus_would_have_them(tmp_path: Path) -> None:
+    """Its own linter, promtool, has these rules."""
+    site = LiveSite(tmp_path)
+    try:
+        site.start()
+        http = httpx2.HTTPTransport(uds=str(site.site.data / "api.sock"))
+        with httpx2.Client(transport=http, base_url="http://gateway") as client:
+            families = list(text_string_to_metric_families(client.get("/metrics").text))
+    finally:
+        site.close()
+    assert {"sitewarden_fire_stage", "sitewarden_journal_commits", "sitewarden_link_up"} <= {
+        family.name for family in families
+    }
+    for family in families:
+        assert re.fullmatch("sitewarden_[a-z_]+", family.name)
+        assert re.fullmatch("[A-Z0-9].+[.]", family.documentation), family.name
+        assert not re.search("_(total|count|sum)$", family.name)  # the parser took a counter's `_total` off
+        for word in ("bytes", "seconds", "ratio"):
+            assert word not in family.name or family.name.endswith(f"_{word}"), family.name
+        assert all(sample.name.endswith("_total") is (family.type == "counter") for sample in family.samples)
 
 
 def test_a_broken_file_of_tokens_is_an_alarm(tmp_path: Path) -> None:

@@ -1,0 +1,50 @@
+"""What Prometheus is told of the site."""
+
+from fastapi.testclient import TestClient
+from prometheus_client.parser import text_string_to_metric_families
+
+from sitewarden.gateway.measures import Tally
+from sitewarden.rules.model import Action, Operator, Reading
+from tests.api.small_house import SmallHouse
+
+
+def told(client: TestClient) -> dict[tuple[str, str], float]:
+    """By name and what its labels say."""
+    answer = client.get("/metrics")
+    assert answer.headers["content-type"].startswith("text/plain; version=")
+    return {
+        (sample.name.removeprefix("sitewarden_"), " ".join(sample.labels.values())): sample.value
+        for family in text_string_to_metric_families(answer.text)
+        for sample in family.samples
+    }
+
+
+def test_what_one_alerts_on_is_there(house: SmallHouse, engineer: TestClient) -> None:
+    house.up()
+    house.enter()
+    house.swipe("00DEADBEEF")
+    house.lose("lift-a")
+    before = told(engineer)
+    assert before["fire_stage", "normal"] == 1
+    assert before["cars_inside", ""] == 1
+    assert before["parking_places", ""] == house.site.plan.parking.places
+    assert (before["device_up", "lift-a"], before["device_up", "tank"]) == (0, 1)
+    assert before["alarms_open", "medium"] == before["alarms_unacknowledged", "medium"] == 1
+    assert before["alarms_open", "low"] == 0
+    assert before["decisions_total", "entrance granted permit"] == 1
+    assert before["decisions_total", "entrance denied unknown_card"] == 1
+    assert before["passages_total", "entrance"] == 1
+    assert before["start_time_seconds", ""] == house.status().started.wall.timestamp()
+    house.step(Operator(Action.ACKNOWLEDGE, "device_offline:lift-a", "guard", house.now()))
+    house.step(Reading("io-fire.line1", 700.0, house.later(1)))
+    house.tick(1)
+    after = told(engineer)
+    assert (after["fire_stage", "normal"], after["fire_stage", "fire"]) == (0, 1)
+    assert (after["alarms_open", "medium"], after["alarms_unacknowledged", "medium"]) == (1, 0)
+
+
+def test_a_tally_that_is_read_does_not_change(house: SmallHouse) -> None:
+    tally = Tally()
+    seen = tally.decisions
+    tally.count(house.step(Operator(Action.OPEN, "exit", "guard", house.now(), "delivery")))
+    assert (dict(seen), dict(tally.decisions)) == ({}, {("exit", "granted", "operator"): 1})

@@ -16,6 +16,8 @@ from typing import TypeVar
 from sitewarden.config.site import Site
 from sitewarden.drivers.plan import LinkPlan
 from sitewarden.gateway.api.house import DemoControl
+from sitewarden.gateway.board import places_of
+from sitewarden.gateway.presses import Came, came, picture
 from sitewarden.rules.cells import Place
 from sitewarden.rules.model import Keep, Permit, PermitKind, Reading, Record, Stamp
 from sitewarden.simulators.controls import Control, controls
@@ -74,6 +76,7 @@ class LiveEstate:
             site.plan, site.links, cards, seed, self._begun, cars_an_hour, cars_from=now.mono
         )
         self._links, self._cards = site.links, cards
+        self._wires = {device: place.link for device, place in places_of(site).items()}
         self._loop: asyncio.AbstractEventLoop
         self._thread: Thread
         self._served: Served
@@ -112,13 +115,17 @@ class LiveEstate:
     def controls(self) -> Sequence[DemoControl]:
         return [_button(control) for control in controls(self._estate)]
 
-    def press(self, control: DemoControl) -> None:
-        """Returns once it has happened; raises KeyError for a control that the estate does not have."""
-        target = f"{control.target}/{control.value}" if control.value else control.target
-        self._ask(self._press(control.name, target)).result()
+    def press(self, control: DemoControl) -> Came:
+        """Returns what came of it, once it has happened; raises KeyError for a control that the estate does
+        not have."""
+        return self._ask(self._press(control)).result()
 
-    async def _press(self, name: str, target: str) -> None:
-        self._served.press(name, target)
+    async def _press(self, control: DemoControl) -> Came:
+        target = f"{control.target}/{control.value}" if control.value else control.target
+        self._estate.woken(self._served.now())
+        before = picture(self._estate)
+        self._served.press(control.name, target)
+        return came(self._estate, self._wires, control, picture(self._estate) != before)
 
     def _ask(self, coroutine: Coroutine[None, None, T]) -> Future[T]:
         return asyncio.run_coroutine_threadsafe(coroutine, self._loop)

@@ -51,6 +51,11 @@ class Gate:
         self._queue: deque[Car] = deque()
         self._script: Iterator[float] | None = None
 
+    @property
+    def cars(self) -> int:
+        """The one at the arm and those that are behind it."""
+        return len(self._queue) + (self.before or self.arm.under)
+
     def arrive(self, car: Car, mono: float) -> None:
         """A car joins the queue."""
         self._queue.append(car)

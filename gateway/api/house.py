@@ -81,7 +81,9 @@ class Demo(Protocol):
     @property
     def controls(self) -> Sequence[DemoControl]: ...
 
-    def press(self, control: DemoControl) -> None: ...
+    def press(self, control: DemoControl) -> str:
+        """What came of it: `demo.came.<code>` in the catalogue."""
+        ...
 
 
 class House(Protocol):

@@ -62,10 +62,11 @@ class Buttons:
     )
     pressed: list[DemoControl] = field(default_factory=list)
 
-    def press(self, control: DemoControl) -> None:
+    def press(self, control: DemoControl) -> str:
         if control not in self.controls:
             raise KeyError(control.name)
         self.pressed.append(control)
+        return "done"
 
 
 class SmallHouse:

@@ -6,7 +6,7 @@
   const lang = document.documentElement.lang;
   const lost = document.getElementById('lost'), toast = document.getElementById('toast');
   const fast = Date.now() - Date.parse(document.body.dataset.now); // by how much this clock is ahead of the site's
-  let stream, heard = Date.now();
+  let stream, said, heard = Date.now();
 
   function replace(html) {
     const sent = document.createElement('template');
@@ -63,7 +63,8 @@
     try {
       const answer = await fetch(form.action, { method: 'POST', body: data, headers: { accept: 'application/json' } });
       if (answer.ok) form.closest('details:not(.demo)')?.removeAttribute('open');
-      else say((await answer.json()).detail);
+      const json = answer.headers.get('content-type')?.includes('json');
+      if (json || !answer.ok) say(json ? (await answer.json()).detail : lost.textContent);
     } catch { say(lost.textContent); }
     if (button) button.disabled = false;
   }
@@ -71,7 +72,8 @@
   function say(text) {
     toast.textContent = text;
     toast.hidden = false;
-    setTimeout(() => { toast.hidden = true; }, 6000);
+    clearTimeout(said);
+    said = setTimeout(() => { toast.hidden = true; }, 6000);
   }
 
   document.addEventListener('submit', send);

@@ -7,7 +7,7 @@ from typing import Final
 
 from sitewarden.config.site import Site
 from sitewarden.drivers.modbus.points import Kind, Point
-from sitewarden.gateway.board import points_of
+from sitewarden.gateway.board import places_of, points_of
 from sitewarden.gateway.catalogue import Catalogue, pick
 from sitewarden.rules.model import Alarm, Value
 
@@ -19,7 +19,7 @@ class Words:
     def __init__(self, site: Site, lang: str) -> None:
         self.lang = lang
         self._site, self._catalogue = site, Catalogue.load(lang)
-        self._points = points_of(site)
+        self._points, self._places = points_of(site), places_of(site)
         self._conditions = {condition.id: condition for condition in site.plan.conditions}
 
     def text(self, code: str, **params: object) -> str:
@@ -39,11 +39,13 @@ class Words:
         return pick(point.label, self.lang, point.name) if point else name.partition(".")[2] or name
 
     def subject(self, name: str) -> str:
-        """Whatever an alarm is about: a point, a device, a lane, a part of the gateway."""
+        """What an alarm or a button is about: a point, a device, a lane, a wire, a part of the gateway."""
         if name in self._points:
             return f"{self.title(name.partition('.')[0])} · {self.point(name)}"
         if name in self._site.titles:
             return self.title(name)
+        if hung := [device for device, place in self._places.items() if place.link == name]:
+            return self.text("ui.link", devices=self.text("ui.comma").join(map(self.title, hung)))
         code = f"part.{name}"
         return self._catalogue.text(code) if code in self._catalogue else name
 
@@ -87,12 +89,25 @@ class Words:
         """Why something was refused; without words of its own, the detail."""
         return self.text(f"problem.{code}") if f"problem.{code}" in self._catalogue else detail
 
-    def moment(self, wall: datetime, today: datetime | None = None) -> str:
-        """An instant in the site's time zone; of the same day as `today`, only the time of day."""
-        local = wall.astimezone(self._site.plan.tz)
-        if today and today.astimezone(self._site.plan.tz).date() == local.date():
+    def moment(self, wall: datetime, today: datetime) -> str:
+        """An instant in the site's time zone, as short as it can be told on `today`."""
+        local, now = (at.astimezone(self._site.plan.tz) for at in (wall, today))
+        if local.date() == now.date():
             return f"{local:%H:%M:%S}"
-        return f"{local.month}月{local.day}日 {local:%H:%M}" if self.lang == "zh" else f"{local:%-d %b %H:%M}"
+        if self.lang == "zh":
+            year = "" if local.year == now.year else f"{local.year}年"
+            return f"{year}{local.month}月{local.day}日 {local:%H:%M}"
+        year = "" if local.year == now.year else f" {local.year}"
+        return f"{local:%-d %b}{year} {local:%H:%M}"
+
+    def instant(self, wall: datetime) -> str:
+        """An instant in full, with the site's time zone."""
+        zone = self._site.plan.tz
+        return f"{wall.astimezone(zone):%Y-%m-%d %H:%M:%S} {zone}"
+
+    def by(self, name: str) -> str:
+        """Who did it."""
+        return self.text(f"by.{name}") if f"by.{name}" in self._catalogue else name
 
 
 class Vocabulary:

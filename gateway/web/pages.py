@@ -5,7 +5,14 @@ from pathlib import Path
 from typing import Annotated, Final
 
 from fastapi import APIRouter, Depends, Form, Request
-from fastapi.responses import FileResponse, HTMLResponse, RedirectResponse, StreamingResponse
+from fastapi.responses import (
+    FileResponse,
+    HTMLResponse,
+    JSONResponse,
+    RedirectResponse,
+    Response,
+    StreamingResponse,
+)
 
 from sitewarden.gateway.api import act
 from sitewarden.gateway.api.access import Acknowledger, Configurer, Forgiver, Opener, Resetter, Viewer
@@ -15,12 +22,12 @@ from sitewarden.gateway.api.live import frame
 from sitewarden.gateway.api.models import CardNumber
 from sitewarden.gateway.api.problems import Problem
 from sitewarden.gateway.web.door import inside
+from sitewarden.gateway.web.history import Sought
 from sitewarden.gateway.web.rooms import ROOMS, Rooms, Visit
 
 router = APIRouter(default_response_class=HTMLResponse)
 
 STATIC: Final = {path.name: path for path in (Path(__file__).parent / "static").iterdir()}
-Back = Annotated[str, Form()]
 
 
 def _rooms(request: Request) -> Rooms:
@@ -28,49 +35,55 @@ def _rooms(request: Request) -> Rooms:
     return rooms
 
 
+def _known(house: TheHouse, device: str = "") -> str:
+    if device and device not in house.board.devices:
+        raise Problem(404, "no_such_device", f"no device {device!r}")
+    return device
+
+
+def _back(back: Annotated[str, Form()] = "/") -> Response:
+    return RedirectResponse(inside(back), 303)
+
+
 TheRooms = Annotated[Rooms, Depends(_rooms)]
+TheDevice = Annotated[str, Depends(_known)]
+Search = Annotated[Sought, Depends()]
+Name = Annotated[str, Form()]
+Back = Annotated[Response, Depends(_back)]
+"""To the room in which the form stood."""
+
+
+# -- rooms -----------------------------------------------------------------------------------------
 
 
 @router.get("/")
-def site(rooms: TheRooms, words: TheWords, caller: Viewer) -> str:
-    return rooms.page(Visit(caller, words, "site"))
-
-
 @router.get("/lanes")
-def lanes(rooms: TheRooms, words: TheWords, caller: Viewer) -> str:
-    return rooms.page(Visit(caller, words, "lanes"))
-
-
 @router.get("/alarms")
-def alarms(rooms: TheRooms, words: TheWords, caller: Viewer) -> str:
-    return rooms.page(Visit(caller, words, "alarms"))
-
-
 @router.get("/more")
-def more(rooms: TheRooms, words: TheWords, caller: Viewer) -> str:
-    return rooms.page(Visit(caller, words, "more"))
+def room(request: Request, rooms: TheRooms, words: TheWords, caller: Viewer, sought: Search) -> str:
+    return rooms.page(Visit(caller, words, request.url.path.strip("/") or "site", sought=sought))
 
 
 @router.get("/devices/{device}")
-def device(device: str, house: TheHouse, rooms: TheRooms, words: TheWords, caller: Viewer) -> str:
-    return rooms.page(Visit(caller, words, "device", _known(house, device)))
+def device(rooms: TheRooms, words: TheWords, caller: Viewer, device: TheDevice) -> str:
+    return rooms.page(Visit(caller, words, "device", device))
 
 
 @router.get("/live/{room}")
 async def live(
     room: str,
-    house: TheHouse,
     rooms: TheRooms,
     streams: TheStreams,
     words: TheWords,
     caller: Viewer,
     welcome: StillWelcome,
-    device: str = "",
+    device: TheDevice,
+    sought: Search,
 ) -> StreamingResponse:
     """The parts of a room whenever they change, as HTML; all of them at first."""
     if room not in ROOMS:
         raise Problem(404, "no_such_room", f"no room {room!r}")
-    visit = Visit(caller, words, room, _known(house, device) if device else "")
+    visit = Visit(caller, words, room, device, sought)
     shown: dict[str, str] = {}
 
     def frames() -> Iterator[str]:
@@ -90,68 +103,65 @@ async def static(name: str, _: Viewer) -> FileResponse:
     return FileResponse(STATIC[name], headers={"cache-control": "private, max-age=3600"})
 
 
+# -- forms -----------------------------------------------------------------------------------------
+
+
 @router.post("/do/acknowledge")
-async def acknowledge(
-    house: TheHouse, caller: Acknowledger, alarm: Annotated[str, Form()], back: Back = "/"
-) -> RedirectResponse:
+async def acknowledge(house: TheHouse, caller: Acknowledger, alarm: Name, back: Back) -> Response:
     await act.acknowledge(house, caller, alarm)
-    return RedirectResponse(inside(back), 303)
+    return back
 
 
 @router.post("/do/reset")
-async def reset_latch(
-    house: TheHouse, caller: Acknowledger, alarm: Annotated[str, Form()], back: Back = "/"
-) -> RedirectResponse:
+async def reset_latch(house: TheHouse, caller: Acknowledger, alarm: Name, back: Back) -> Response:
     await act.reset_latch(house, caller, alarm)
-    return RedirectResponse(inside(back), 303)
+    return back
 
 
 @router.post("/do/open")
 async def open_lane(
     house: TheHouse,
     caller: Opener,
-    lane: Annotated[str, Form()],
+    lane: Name,
     reason: Annotated[str, Form(max_length=200)],
-    back: Back = "/",
-) -> RedirectResponse:
+    back: Back,
+) -> Response:
     await act.open_lane(house, caller, lane, reason)
-    return RedirectResponse(inside(back), 303)
+    return back
 
 
 @router.post("/do/forgive")
 async def forgive(
-    house: TheHouse, caller: Forgiver, card: Annotated[CardNumber, Form()], back: Back = "/"
-) -> RedirectResponse:
+    house: TheHouse, caller: Forgiver, card: Annotated[CardNumber, Form()], back: Back
+) -> Response:
     await act.forgive(house, caller, card)
-    return RedirectResponse(inside(back), 303)
+    return back
 
 
 @router.post("/do/reset-fire")
-async def reset_fire(house: TheHouse, caller: Resetter, back: Back = "/") -> RedirectResponse:
+async def reset_fire(house: TheHouse, caller: Resetter, back: Back) -> Response:
     await act.reset_fire(house, caller)
-    return RedirectResponse(inside(back), 303)
+    return back
 
 
 @router.post("/do/press")
 def press(
+    request: Request,
     house: TheHouse,
+    words: TheWords,
     _: Configurer,
-    name: Annotated[str, Form()],
+    name: Name,
+    back: Back,
     target: Annotated[str, Form()] = "",
     value: Annotated[str, Form()] = "",
-    back: Back = "/",
-) -> RedirectResponse:
-    """A button of the demo."""
+) -> Response:
+    """A button of the demo; says what came of it to whoever can show it beside the page."""
     try:
         if house.demo is None:
             raise KeyError(name)
-        house.demo.press(DemoControl(name, target, value))
+        came = house.demo.press(DemoControl(name, target, value))
     except KeyError:
         raise Problem(404, "no_such_control", f"no control {name!r} for {target!r}") from None
-    return RedirectResponse(inside(back), 303)
-
-
-def _known(house: TheHouse, device: str) -> str:
-    if device not in house.board.devices:
-        raise Problem(404, "no_such_device", f"no device {device!r}")
-    return device
+    if "application/json" in request.headers.get("accept", ""):
+        return JSONResponse({"detail": words.text(f"demo.came.{came}")})
+    return back

@@ -1,12 +1,13 @@
 """The rooms of the page, each a list of parts. A part is a piece of HTML with an id of its own: the page
 is made of them, and the live stream sends those that have changed."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from typing import Final, TypeVar, cast
+from urllib.parse import quote, urlencode
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
@@ -15,14 +16,15 @@ from sitewarden.gateway.api.access import Permission, may
 from sitewarden.gateway.api.house import House
 from sitewarden.gateway.mask import mask
 from sitewarden.gateway.tokens import Caller
-from sitewarden.gateway.web.views import device
+from sitewarden.gateway.web.history import ALL, Occurrence, Sought, occurrences
+from sitewarden.gateway.web.views import Device, device
 from sitewarden.gateway.words import Words
-from sitewarden.rules.model import AlarmState, FireStage, Severity
+from sitewarden.rules.model import Alarm, AlarmState, FireStage, Severity
 
 HERE: Final = Path(__file__).parent
 SPARK: Final = timedelta(hours=1)
 SPARK_LIVES = 30.0  # s, a sparkline's points are a minute apart
-HISTORY = 50
+HISTORY, CHANGES = 50, 1000  # occurrences shown, of as many changes of alarms
 PERIOD = 0.4  # s between two drawings of a room in which much happens
 PERIOD_CALM = 2.0  # s between two drawings of one in which nothing does
 VISITS, MEMORIES = 64, 1024  # kept at most
@@ -47,12 +49,30 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Visit:
-    """Who looks, in which language, at which room (and at which device in it)."""
+    """Who looks, in which language, at which room, at which device in it, for what in the history."""
 
     caller: Caller
     words: Words
     room: str
     device: str = ""
+    sought: Sought = ALL
+
+    @property
+    def path(self) -> str:
+        """Where the room is, to come back to."""
+        if self.device:
+            return f"/devices/{quote(self.device)}"
+        return f"/{'' if self.room == 'site' else self.room}{self._query({})}"
+
+    @property
+    def live(self) -> str:
+        """Where its stream is."""
+        device = {"device": self.device} if self.device else {}
+        return f"/live/{self.room}{self._query({'lang': self.words.lang, **device})}"
+
+    def _query(self, given: Mapping[str, str]) -> str:
+        query = urlencode({**given, **{name: value for name, value in asdict(self.sought).items() if value}})
+        return f"?{query}" if query else ""
 
     def may(self, permission: Permission) -> bool:
         return may(self.caller, permission)
@@ -79,7 +99,8 @@ class Rooms:
     def page(self, visit: Visit) -> str:
         parts = {part: Markup(html) for part, html in self.parts(visit).items()}
         template = self._jinja.get_template(f"{visit.room}.html")
-        return template.render(self._common(visit), parts=parts, rooms=ROOMS, reasons=REASONS)
+        device = self._device(visit, visit.device) if visit.device else None
+        return template.render(self._common(visit), parts=parts, device=device, reasons=REASONS)
 
     def parts(self, visit: Visit) -> Mapping[str, str]:
         """The HTML of each part of the room by its id, as fresh as `PERIOD` for however many lookers."""
@@ -145,45 +166,57 @@ class Rooms:
             parts.append(Part(f"lane-{lane}", "lane", given))
         return parts
 
-    def _alarms(self, visit: Visit, full: bool) -> Part:
-        return Part("alarms", "alarms", {"alarms": self._house.board.open_alarms(), "full": full})
+    def _alarms(self, alarms: Sequence[Alarm], full: bool) -> Part:
+        return Part("alarms", "alarms", {"alarms": alarms, "full": full})
+
+    def _device(self, visit: Visit, name: str) -> Device:
+        return device(self._house.board, visit.words, name)
+
+    def _devices(self, visit: Visit) -> list[Device]:
+        return [self._device(visit, name) for name in self._house.board.devices]
 
     def _tiles(self, visit: Visit) -> list[Part]:
-        views = [device(self._house.board, visit.words, name) for name in self._house.board.devices]
+        views = self._devices(visit)
         tiles = [Part(f"tile-{view.id}", "tile", {"device": view}) for view in views if view.key]
         return [*tiles, Part("others", "others", {"devices": [view for view in views if not view.key]})]
 
-    def _inside(self, visit: Visit) -> Part:
+    def _inside(self) -> Part:
         places = self._house.site.plan.parking.places
         return Part("inside", "inside", {"inside": self._house.board.inside, "places": places})
+
+    def _history(self, visit: Visit) -> Part:
+        rows = self._remembered("history", PERIOD_CALM, self._occurrences)
+        found = [row for row in rows if visit.sought.meets(row)][:HISTORY]
+        return Part("history", "history", {"rows": found})
+
+    def _occurrences(self) -> list[Occurrence]:
+        return occurrences(self._house.journal.alarm_history(CHANGES))
 
     # -- rooms -----------------------------------------------------------------------------------
 
     def site(self, visit: Visit) -> list[Part]:
-        return [
-            *self._lanes(visit, 0),
-            self._inside(visit),
-            *self._tiles(visit),
-            self._alarms(visit, full=False),
-        ]
+        alarms = self._alarms(self._house.board.open_alarms(), full=False)
+        return [*self._lanes(visit, 0), self._inside(), *self._tiles(visit), alarms]
 
     def lanes(self, visit: Visit) -> list[Part]:
-        return [*self._lanes(visit, 20), self._inside(visit)]
+        return [*self._lanes(visit, 20), self._inside()]
 
     def device(self, visit: Visit) -> list[Part]:
-        view = device(self._house.board, visit.words, visit.device)
-        return [Part("picture", "picture", {"device": view}), Part("points", "points", {"device": view})]
+        view = self._device(visit, visit.device)
+        return [
+            Part("picture", "picture", {"device": view}),
+            self._alarms(view.alarms, full=True),
+            Part("states", "gauges", {"gauges": view.states}),
+            *(Part(f"gauge-{each.name}", "gauges", {"gauges": [each]}) for each in view.measured),
+            Part("settings", "gauges", {"gauges": view.settings}),
+        ]
 
     def alarms(self, visit: Visit) -> list[Part]:
-        history = self._remembered(
-            "history", PERIOD_CALM, partial(self._house.journal.alarm_history, HISTORY)
-        )
-        return [self._alarms(visit, full=True), Part("history", "history", {"history": history})]
+        return [self._alarms(self._house.board.open_alarms(), full=True), self._history(visit)]
 
     def more(self, visit: Visit) -> list[Part]:
-        views = [device(self._house.board, visit.words, name) for name in self._house.board.devices]
-        status = self._house.status()
-        return [Part("others", "others", {"devices": views}), Part("gateway", "gateway", {"status": status})]
+        devices = Part("others", "others", {"devices": self._devices(visit)})
+        return [devices, Part("gateway", "gateway", {"status": self._house.status()})]
 
     # -- sparklines ------------------------------------------------------------------------------
 

@@ -1,16 +1,27 @@
-"""What the rooms show of points and devices: numbers with their unit, band, trend and age."""
+"""What the rooms show of points and devices: words, and numbers with their unit, band, trend
+and age."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 from typing import Final
 
-from sitewarden.drivers.modbus.points import Point
+from sitewarden.drivers.modbus.points import Kind, Point
 from sitewarden.gateway.board import Board, Trend
 from sitewarden.gateway.words import Words
-from sitewarden.rules.model import Alarm, Quality, Severity, Value
+from sitewarden.rules.alarms.lifecycle import STANDING
+from sitewarden.rules.model import Alarm, AlarmState, Quality, Value
 
 ARROWS: Final[Mapping[Trend, str]] = {Trend.RISING: "↗", Trend.FALLING: "↘", Trend.STEADY: ""}
+
+
+class Sort(StrEnum):
+    """What a point tells: how the device is, what it measures, how it is set."""
+
+    STATE = "state"
+    MEASURED = "measured"
+    SETTING = "setting"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +70,7 @@ PICTURES: Final[Mapping[str, Picture]] = {
 }
 """By profile; a card reader has none."""
 NEVER: Final = "never"
+WORDED: Final = frozenset({Kind.BOOL, Kind.BIT, Kind.ENUM, Kind.BITS, Kind.STRING})
 PLAIN: Final = Picture("box")
 
 
@@ -70,11 +82,16 @@ class Device:
     up: bool | None
     since: datetime | None
     why: str
-    state: str  # a word; empty when an alarm says more
-    severity: Severity | None  # of the worst alarm about it
+    state: str  # how it is now, in a word
+    well: bool  # nothing speaks against it
+    alarms: Sequence[Alarm]  # open ones about it, the worst first
+    alarm: Alarm | None  # the worst of those whose cause is there
+    ended: AlarmState | None  # of the worst of those whose cause is gone
     values: Mapping[str, Value | None]  # by the point's own name, for the picture
     level: float  # 0 to 1, for tanks
-    gauges: Sequence[Gauge]
+    states: Sequence[Gauge]
+    measured: Sequence[Gauge]
+    settings: Sequence[Gauge]
     key: Sequence[Gauge]  # those of the picture
 
 
@@ -103,12 +120,14 @@ def gauge(board: Board, words: Words, name: str) -> Gauge:
 def device(board: Board, words: Words, id: str) -> Device:  # noqa: A002 - it is one
     change, place = board.devices[id], board.places[id]
     picture = PICTURES.get(place.profile, PLAIN)
-    gauges = [gauge(board, words, name) for name in board.points if name.startswith(f"{id}.")]
-    gauges.sort(key=lambda each: (each.bar is None, each.quality == NEVER))
-    values = {each.name: _value(board, each.point) for each in gauges}
+    points = {name: point for name, point in board.points.items() if name.startswith(f"{id}.")}
+    gauges = {name: gauge(board, words, name) for name in points}
+    sorts = {sort: [gauges[name] for name, point in points.items() if _sort(point) is sort] for sort in Sort}
+    values = {point.name: _value(board, name) for name, point in points.items()}
     up = change.up if change else None
-    panels = [panel for panel, wired in board.panels.items() if wired == id]
-    severity = _worst(board.alarms.values(), (id, *panels))
+    alarms = _about(board, id)
+    standing = [alarm for alarm in alarms if alarm.state in STANDING]
+    ended = [alarm.state for alarm in alarms if alarm.state not in STANDING]
     state = _state(picture.shape, up, values)
     return Device(
         id,
@@ -117,13 +136,22 @@ def device(board: Board, words: Words, id: str) -> Device:  # noqa: A002 - it is
         up,
         change.at.wall if change else None,
         words.text(f"reason.{change.reason}") if change and not change.up else "",
-        "" if severity and state == "works" else words.text(f"state.{state}"),
-        severity,
+        words.text(f"state.{state}"),
+        up is True and not standing and state != "fault",
+        alarms,
+        standing[0] if standing else None,
+        ended[0] if ended else None,
         values,
         _fill(board.points.get(f"{id}.level"), _number(values.get("level"))),
-        gauges,
-        [each for name in picture.points for each in gauges if each.name == name],
+        sorts[Sort.STATE],
+        sorted(sorts[Sort.MEASURED], key=lambda each: (each.bar is None, each.quality == NEVER)),
+        sorts[Sort.SETTING],
+        [gauges[f"{id}.{name}"] for name in picture.points],
     )
+
+
+def _sort(point: Point) -> Sort:
+    return Sort.SETTING if point.setting else Sort.STATE if point.kind in WORDED else Sort.MEASURED
 
 
 def _value(board: Board, name: str) -> Value | None:
@@ -135,10 +163,10 @@ def _number(value: Value | None) -> float | None:
     return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
 
 
-def _worst(alarms: Iterable[Alarm], subjects: Sequence[str]) -> Severity | None:
-    ranked = list(Severity)
-    found = [alarm.severity for alarm in alarms if alarm.subject.partition(".")[0] in subjects]
-    return min(found, key=ranked.index, default=None)
+def _about(board: Board, device: str) -> list[Alarm]:
+    """Open alarms about the device, its points and the fire panel that is wired to it; the worst first."""
+    subjects = {device, *(panel for panel, wired in board.panels.items() if wired == device)}
+    return [alarm for alarm in board.open_alarms() if alarm.subject.partition(".")[0] in subjects]
 
 
 def _state(shape: str, up: bool | None, values: Mapping[str, Value | None]) -> str:

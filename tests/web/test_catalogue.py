@@ -10,9 +10,11 @@ import pytest
 from sitewarden.gateway import catalogue
 from sitewarden.gateway.board import Arm, Trend
 from sitewarden.gateway.catalogue import LANGUAGES, Catalogue, pick
+from sitewarden.gateway.presses import Came
 from sitewarden.gateway.tokens import Role
 from sitewarden.gateway.web.rooms import REASONS, ROOMS
 from sitewarden.rules.alarms import book
+from sitewarden.rules.alarms.lifecycle import STANDING
 from sitewarden.rules.model import (
     AlarmState,
     Direction,
@@ -37,6 +39,7 @@ ENUMS: dict[str, type[StrEnum]] = {
     "trend": Trend,
     "role": Role,
     "reason": Reason,
+    "demo.came": Came,
 }
 LITERAL = re.compile(r"""\b(?:t|text)\(\s*f?['"]([a-z_.0-9]+)['"]\s*[,)]""")
 TROUBLE = re.compile(
@@ -65,6 +68,11 @@ def words(request: pytest.FixtureRequest) -> Catalogue:
 def test_every_value_of_every_enumeration_has_words(words: Catalogue) -> None:
     codes = {f"{prefix}.{value}" for prefix, enum in ENUMS.items() for value in enum}
     assert codes - words.codes == set()
+
+
+def test_an_alarm_whose_cause_is_gone_has_words(words: Catalogue) -> None:
+    gone = set(AlarmState) - STANDING - {AlarmState.NORMAL}
+    assert {f"ended.{state}" for state in gone} - words.codes == set()
 
 
 def test_every_alarm_says_what_and_what_to_do(words: Catalogue) -> None:

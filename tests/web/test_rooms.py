@@ -4,15 +4,28 @@ import hashlib
 import re
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
+from time import sleep
 
 import pytest
 from fastapi.testclient import TestClient
 
 from sitewarden.gateway.tokens import Role
 from sitewarden.gateway.web import rooms
-from sitewarden.rules.model import Quality, Reading, Reason
-from tests.api.small_house import LIAO, SmallHouse
+from sitewarden.gateway.web.history import occurrences
+from sitewarden.rules.model import (
+    Alarm,
+    AlarmChange,
+    AlarmState,
+    LinkChanged,
+    Quality,
+    Reading,
+    Reason,
+    Severity,
+    Stamp,
+)
+from tests.api.small_house import LIAO, START, SmallHouse
 
 STATIC = Path(rooms.__file__).with_name("static")
 ROOMS = ("/", "/lanes", "/alarms", "/more", "/devices/pump-1", "/devices/tank", "/devices/lift-a")
@@ -176,3 +189,110 @@ def test_the_tile_of_a_fire_input_bears_its_panels_alarm(house: SmallHouse, engi
     house.step(Reading("io-fire.line1", 700.0, house.later(1)))
     house.tick(1)
     assert '<a id="tile-io-fire" class="tile critical"' in engineer.get("/").text
+
+
+def _tile(client: TestClient, device: str) -> str:
+    page = client.get("/?lang=en").text
+    found = re.search(rf'<a id="tile-{device}".*?</a>', page, re.DOTALL)
+    assert found
+    return " ".join(re.sub("<[^>]+>", " ", found[0]).split())
+
+
+def test_a_tile_says_which_alarm_and_how_the_device_is_now(house: SmallHouse, engineer: TestClient) -> None:
+    house.up()
+    assert "✓ works" in _tile(engineer, "tank")
+    house.read(tank_level=0.5)
+    house.tick(10)
+    assert "▲ High Roof tank is low · works" in _tile(engineer, "tank")
+    house.read(tank_level=1.5)
+    house.tick(10)
+    told = _tile(engineer, "tank")
+    assert "✓ works · alarm not acknowledged" in told
+    assert "High" not in told
+
+
+def test_the_page_of_a_device_begins_with_what_is_wrong(house: SmallHouse, engineer: TestClient) -> None:
+    house.up()
+    house.read(lift__a_fault_levelled_trap=True, lift__a_floor=4)
+    page = engineer.get("/devices/lift-a?lang=en").text
+    marks = (
+        'class="alarm critical',
+        'id="states"',
+        'data-point="lift-a.floor"',
+        'class="settings"',
+        "Floor height",
+    )
+    places = [page.index(mark) for mark in marks]
+    assert places == sorted(places)
+    assert 'action="/do/acknowledge"' in page
+    assert 'value="/devices/lift-a"' in page
+
+
+def test_an_instant_of_another_day_has_its_date(house: SmallHouse, engineer: TestClient) -> None:
+    house.up()
+    house.lose("lift-a")
+    zone = {"2026-05-20 14:31:00 Asia/Shanghai"}
+    for days, zh, en in ((0, "14:31:00", "14:31:00"), (1, "5月20日 14:31", "20 May 14:31")):
+        house.later(days * 86400)
+        for lang, words in (("zh", zh), ("en", en)):
+            page = engineer.get("/alarms", params={"lang": lang}).text
+            times = dict(re.findall(r'<time [^>]*title="([^"]+)">([^<]+)<', page))
+            assert (set(times), times.get(min(zone))) == (zone, words)
+    house.later(365 * 86400)
+    assert "2026年5月20日" in engineer.get("/alarms?lang=zh").text
+    assert "20 May 2026" in engineer.get("/alarms?lang=en").text
+
+
+def test_the_history_has_one_row_for_each_time_an_alarm_came(house: SmallHouse, engineer: TestClient) -> None:
+    house.up()
+    house.lose("lift-a")
+    engineer.post("/do/acknowledge", data={"alarm": "device_offline:lift-a"})
+    house.step(LinkChanged("lift-a", True, house.later(60)))
+    house.read(tank_level=0.5)
+    house.tick(10)
+    _written(house, "device_offline:lift-a", AlarmState.NORMAL)
+    _written(house, "tank-low", AlarmState.UNACKNOWLEDGED)
+    ((came, what, went, handled),) = _rows(engineer, "about=lift-a")
+    assert (came, what) == ("14:31:00", "◆ Medium Device unreachable: Lift of house 3 (no answer)")
+    assert (went, handled) == ("14:32:00", "the-engineer · 14:31:00")
+    (_, what, went, handled), *_ = _rows(engineer, "about=tank&severity=high&only_open=true")
+    assert (what, went, handled) == ("▲ High Roof tank is low", "–", "–")
+    for nothing in ("about=pump-1", "about=tank&severity=low", "about=lift-a&only_open=true"):
+        assert _rows(engineer, nothing) == [["Nothing yet"]]
+
+
+def test_one_alarm_that_came_again_unacknowledged_is_open_once() -> None:
+    def change(raised: float, before: AlarmState, after: AlarmState, at: float) -> AlarmChange:
+        stamps = [Stamp(START.wall + timedelta(seconds=s), s) for s in (raised, at)]
+        return AlarmChange(Alarm("a", "c", Severity.LOW, after, stamps[0], "tank.level"), before, stamps[1])
+
+    told = [
+        change(1, AlarmState.NORMAL, AlarmState.UNACKNOWLEDGED, 1),
+        change(1, AlarmState.UNACKNOWLEDGED, AlarmState.RETURNED, 2),
+        change(3, AlarmState.RETURNED, AlarmState.UNACKNOWLEDGED, 3),
+    ]
+    second, first = occurrences(reversed(told))
+    assert (first.open, second.open) == (False, True)
+    assert (first.went, second.went) == (told[1].at.wall, None)
+    assert first.about == "tank"
+
+
+def _written(house: SmallHouse, alarm: str, state: AlarmState) -> None:
+    for _ in range(200):
+        if any((it.alarm.id, it.alarm.state) == (alarm, state) for it in house.journal.alarm_history()):
+            return
+        sleep(0.01)
+    raise AssertionError("the journal did not write")
+
+
+def _rows(client: TestClient, query: str) -> list[list[str]]:
+    page = client.get(f"/alarms?lang=en&{query}").text
+    table = page[page.index('<table id="history"') :]
+    rows = re.findall(r"<tr>(?!<th).*?</tr>", table, re.DOTALL)
+    return [
+        [
+            " ".join(re.sub("<[^>]+>", " ", cell).split())
+            for cell in re.findall("<td[^>]*>(.*?)</td>", row, re.DOTALL)
+        ]
+        for row in rows
+    ]

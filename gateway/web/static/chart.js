@@ -1,15 +1,17 @@
 // Draws the trends of a device with uPlot: the mean, the range it moved in, and the normal band.
+// A value's chart is drawn when its row is opened.
 'use strict';
 (() => {
-  const plots = [], zone = document.body.dataset.zone;
+  const plots = new Map(), zone = document.body.dataset.zone;
   const number = text => (text === '' ? null : Number(text));
   const colour = name => getComputedStyle(document.body).getPropertyValue(name).trim();
+  let hours = 1;
 
   const now = () => Date.parse(document.body.dataset.now) + performance.now(); // by the site's clock
 
-  async function load(figure, hours) {
+  async function load(row) {
     const since = new Date(now() - hours * 3600e3).toISOString();
-    const query = new URLSearchParams({ point: figure.dataset.point, since, buckets: 300 });
+    const query = new URLSearchParams({ point: row.dataset.point, since, buckets: 300 });
     const answer = await fetch('/api/v1/trend?' + query);
     if (!answer.ok) return null;
     const rows = (await answer.json()).rows;
@@ -17,8 +19,8 @@
     return [rows.map(row => Date.parse(row.at) / 1000), column('high'), column('low'), column('mean')];
   }
 
-  function band(figure) {
-    const low = number(figure.dataset.low), high = number(figure.dataset.high);
+  function band(row) {
+    const low = number(row.dataset.low), high = number(row.dataset.high);
     return plot => {
       if (low === null && high === null) return;
       const { left, top, width, height } = plot.bbox;
@@ -30,9 +32,9 @@
     };
   }
 
-  function draw(figure, data, hours) {
+  function draw(row, data) {
     const until = now() / 1e3;
-    const box = figure.querySelector('.plot');
+    const box = row.querySelector('.plot');
     const axis = { stroke: colour('--quiet'), grid: { stroke: colour('--line'), width: 1 }, ticks: { show: false } };
     const range = { stroke: 'transparent', width: 0, points: { show: false } };
     return new uPlot({
@@ -44,28 +46,29 @@
       scales: { x: { time: true, range: [until - hours * 3600, until] } },
       series: [{}, range, range, { stroke: colour('--ink'), width: 1.5, points: { show: data[0].length < 3 } }],
       bands: [{ series: [1, 2], fill: colour('--range') }],
-      hooks: { drawClear: [band(figure)] },
+      hooks: { drawClear: [band(row)] },
     }, data, box);
   }
 
-  async function show(hours) {
-    plots.splice(0).forEach(plot => plot.destroy());
-    for (const figure of document.querySelectorAll('.chart')) {
-      const data = await load(figure, hours);
-      figure.hidden = !data || data[0].length === 0;
-      if (!figure.hidden) plots.push(draw(figure, data, hours));
-    }
+  async function show(row) {
+    const asked = hours, data = row.open && await load(row);
+    if (asked !== hours) return; // another span was chosen meanwhile
+    plots.get(row)?.destroy();
+    plots.delete(row);
+    if (data && data[0].length > 0 && row.open) plots.set(row, draw(row, data));
   }
 
+  const rows = [...document.querySelectorAll('.measure')];
   const buttons = [...document.querySelectorAll('[data-hours]')];
   for (const button of buttons) {
     button.addEventListener('click', () => {
       buttons.forEach(each => each.setAttribute('aria-pressed', each === button));
-      show(Number(button.dataset.hours));
+      hours = Number(button.dataset.hours);
+      rows.forEach(show);
     });
   }
   addEventListener('resize', () => {
-    for (const plot of plots) plot.setSize({ width: plot.root.parentElement.clientWidth, height: 150 });
+    for (const plot of plots.values()) plot.setSize({ width: plot.root.parentElement.clientWidth, height: 150 });
   });
-  show(1);
+  rows.forEach(row => row.addEventListener('toggle', () => show(row))); // those that stand open are told of as well
 })();

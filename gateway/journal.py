@@ -245,7 +245,7 @@ class Journal:
             where, values = [*where, "lane = ?"], [*values, lane]
         with connect_reading(self.path) as db:
             rows = db.execute(table.select(" AND ".join(where)), (*values, limit)).fetchall()
-        return [table.unpack(stamp(wall, mono), tuple(rest)) for wall, mono, *rest in rows]
+        return [record for row in rows if (record := _unpacked(table, *row))]
 
 
 def trust_clock(path: Path, wall: datetime) -> Stamp | None:
@@ -265,6 +265,15 @@ def _newest(db: sqlite3.Connection) -> Stamp | None:
     if not noted or not last or last.mono < noted.mono:
         return noted or last
     return Stamp(noted.wall + timedelta(seconds=last.mono - noted.mono), last.mono)
+
+
+def _unpacked(table: Table[R], wall: int, mono: float, *rest: str) -> R | None:
+    """None for a row in which a bit has flipped: it must not hide the others."""
+    try:
+        return table.unpack(stamp(wall, mono), rest)
+    except (ValueError, OverflowError) as error:
+        log.error("journal.unreadable", table=table.name, error=str(error))
+        return None
 
 
 def _note(at: Stamp) -> list[Statement]:

@@ -8,6 +8,8 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -248,6 +250,17 @@ def test_a_broken_file_is_set_aside(tmp_path: Path) -> None:
     assert journal.set_aside == tmp_path / "journal.db.broken-1"
     assert commit(journal, PASSAGE) is None
     journal.close()
+
+
+def test_a_row_with_a_flipped_bit_hides_no_other(journal: Journal, tmp_path: Path) -> None:
+    again = replace(DECISION, at=at(7))
+    commit(journal, DECISION, again)
+    with closing(sqlite3.connect(tmp_path / "journal.db")) as db, db:
+        db.execute("UPDATE decisions SET verdict = 'grantee' WHERE id = 1")
+    assert journal.decisions() == [again]
+    with closing(sqlite3.connect(tmp_path / "journal.db")) as db, db:
+        db.execute("UPDATE decisions SET wall = 1 << 62 WHERE id = 2")
+    assert journal.decisions() == []
 
 
 def test_a_broken_page_costs_its_records_and_not_the_cards(tmp_path: Path) -> None:

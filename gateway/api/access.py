@@ -71,8 +71,8 @@ class Needs:
         caller: Caller = request.state.caller
         if not may(caller, self.permission):
             roles = ", ".join(role for role in Role if self.permission in ALLOWED[role])
-            needed = f"this needs the permission {self.permission}: the role {caller.role} lacks it"
-            raise Problem(403, "forbidden", f"{needed}, {roles} have it")
+            lacks = f"the role {caller.role} lacks the permission {self.permission}"
+            raise Problem(403, "forbidden", f"{lacks}; roles that have it: {roles}")
         return caller
 
 

@@ -93,6 +93,11 @@ def test_a_role_is_refused_what_it_may_not(client: Callable[[Role], TestClient],
     assert {route: answer["code"] for route, answer in codes.items()} == dict.fromkeys(refused, "forbidden")
 
 
+def test_a_refusal_names_the_permission_and_who_has_it(client: Callable[[Role], TestClient]) -> None:
+    told = client(Role.GUARD).post("/api/v1/reload").json()["detail"]
+    assert told == "the role guard lacks the permission configure; roles that have it: engineer"
+
+
 def test_the_engineer_may_do_everything() -> None:
     assert ALLOWED[Role.ENGINEER] == frozenset(Permission)
     assert all(Permission.READ in allowed for allowed in ALLOWED.values())

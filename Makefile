@@ -7,7 +7,9 @@ SHELL := bash
 PYTHON ?= python3
 BIN := .venv/bin
 # One at a time: two makes in one tree would install over each other.
-PIP := flock .venv $(BIN)/python -m pip --disable-pip-version-check --quiet
+PIP := flock .venv $(BIN)/python -m pip --disable-pip-version-check
+# A dot for each package, so that whoever waits sees it go on.
+DOTS := awk '/^Collecting/ { printf "." } /^Installing/ { printf " unpacking" } { fflush() } END { print "" }'
 PYTEST := $(BIN)/python -m pytest
 PYTEST_ARGS ?=
 LINKS := build/links/sitewarden
@@ -23,10 +25,11 @@ help:  ## this text
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | while IFS=$$'\t' read -r name text; \
 		do printf '  make %-8s %s\n' "$$name" "$$text"; done
 	@echo
-	@echo "Start with 'make demo'. Before a commit: 'make check'. Arguments: make unit PYTEST_ARGS='-k osdp -x'"
+	@echo "Start with 'make demo'. Before a commit: 'make check'. Arguments: make unit PYTEST_ARGS='-k lift -x'"
 
 .PHONY: demo
 demo: .venv/runtime.stamp  ## a whole site on this machine, with no hardware (Ctrl-C ends it)
+	@echo "Starting the demo"
 	@exec $(BIN)/sitewarden demo
 
 .PHONY: check
@@ -97,11 +100,11 @@ links:
 
 .venv/runtime.stamp: requirements.lock requirements-build.lock pyproject.toml | .venv/bin/python
 	@echo "Installing Sitewarden's libraries into .venv"
-	@$(PIP) install --require-hashes -r requirements.lock -r requirements-build.lock
-	@$(PIP) install --no-deps --no-build-isolation -e .
+	@$(PIP) install --require-hashes -r requirements.lock -r requirements-build.lock | $(DOTS)
+	@$(PIP) install --quiet --no-deps --no-build-isolation -e .
 	@touch $@
 
 .venv/dev.stamp: requirements-dev.lock .venv/runtime.stamp
 	@echo "Installing the developers' tools into .venv"
-	@$(PIP) install --require-hashes -r requirements-dev.lock
+	@$(PIP) install --require-hashes -r requirements-dev.lock | $(DOTS)
 	@touch $@

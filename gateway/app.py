@@ -41,6 +41,7 @@ log = structlog.get_logger()
 
 FOLLOW = 0.5  # s between two looks for cards that the service centre changed
 REMEMBER = 30.0  # s between two notes of the newest instant, for a clock that must go on from there
+RECALLED = 1000  # newest decisions, and passages, among which a start looks for the last of each lane
 
 
 class DataDirectoryBusy(Exception):
@@ -65,6 +66,8 @@ class App:
         cells, broken = self.journal.cells()
         core = Core(site.plan, permits, cells)
         self.board = Board(site, core.save())
+        self.board.apply(self.journal.decisions(RECALLED)[::-1])
+        self.board.apply(self.journal.passages(RECALLED)[::-1])
         self.tally = Tally()
         self.watchdog = Watchdog()
         self.host: Host

@@ -2,16 +2,20 @@
 
 import re
 import socket
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import httpx2
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from sitewarden.gateway.journal import Journal
+from sitewarden.rules.model import Decision, Direction, Passage, Stamp, Verdict, Why
 from tests.gateway.live import LiveGateway, LiveSite, free_port
 
 pytestmark = pytest.mark.slow
 
+NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 BARE = "site: {{id: test, timezone: UTC, language: en}}\nhttp: {{host: 127.0.0.1, port: {port}}}\n"
 
 
@@ -26,6 +30,24 @@ def test_the_gateway_runs_while_another_program_has_its_port(tmp_path: Path) -> 
     gateway.until(lambda: gateway.alarms() == {"page_down": "returned_unacknowledged"})
     assert httpx2.get(f"http://127.0.0.1:{port}/livez").status_code == 200
     gateway.end()
+
+
+def test_the_lanes_last_swipe_and_passage_are_known_after_a_restart(tmp_path: Path) -> None:
+    def swipe(second: int, why: Why) -> Decision:
+        at = Stamp(NOON + timedelta(seconds=second), 1000.0 + second)
+        return Decision("entrance", "0001", Verdict.DENIED, why, at, Direction.IN)
+
+    passage = Passage("exit", "0002", Direction.OUT, Stamp(NOON, 1000.0))
+    site = LiveSite(tmp_path)
+    try:
+        journal = Journal(site.site.data / "journal.db")
+        journal.submit([swipe(0, Why.EXPIRED), swipe(1, Why.BLOCKED), passage], lambda error: None)
+        journal.close()
+        site.start()
+        assert site.lane("entrance")["decision"]["why"] == "blocked"
+        assert site.lane("exit")["passage"]["at"] == "2026-03-01T12:00:00Z"
+    finally:
+        site.close()
 
 
 def test_its_metrics_are_as_prometheus_would_have_them(tmp_path: Path) -> None:

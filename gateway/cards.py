@@ -124,14 +124,16 @@ class Cards:
         return next(iter(self._select("card = ?", card)), None)
 
     def all(self) -> list[Permit]:
-        return self._select("TRUE")
+        return self.search("")
 
-    def search(self, text: str, limit: int = 100) -> list[Permit]:
-        """Part of a card number, holder, plate or space, in any case."""
+    def search(self, text: str, after: str = "", limit: int = -1) -> list[Permit]:
+        """By their numbers: those with part of a card number, holder, plate or space in any case, that
+        come after a number; at most `limit`, if it is not -1."""
         where = (
-            "instr(lower(card || char(10) || holder || char(10) || plate || char(10) || space), ?) LIMIT ?"
+            "instr(lower(card || char(10) || holder || char(10) || plate || char(10) || space), ?)"
+            " AND card > ? ORDER BY card LIMIT ?"
         )
-        return self._select(where, text.lower(), limit)
+        return self._select(where, text.lower(), after, limit)
 
     def revision(self) -> int:
         """Counts every change there ever was."""

@@ -30,13 +30,12 @@ def unnamed(
         if permit and permit.space and taken and place.space == permit.space:
             kept["inside/"] = place
     for lane in plan.parking.lanes:
-        match cells.get(f"lane/{lane.id}"):
-            case LaneCell() as cell:
-                grants = tuple(g if g.card == card else replace(g, card="") for g in cell.grants)
-                kept[f"lane/{lane.id}"] = replace(cell, grants=grants)
-        match cells.get(f"swipe/{lane.id}"):
-            case Swipe(last, _) as cell if last == card:
-                kept[f"swipe/{lane.id}"] = cell
+        cell, swipe = cells.get(f"lane/{lane.id}"), cells.get(f"swipe/{lane.id}")
+        if isinstance(cell, LaneCell):
+            grants = tuple(g if g.card == card else replace(g, card="") for g in cell.grants)
+            kept[f"lane/{lane.id}"] = replace(cell, grants=grants)
+        if isinstance(swipe, Swipe) and swipe.card == card:
+            kept[f"swipe/{lane.id}"] = swipe
     return kept
 
 

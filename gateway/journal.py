@@ -18,7 +18,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from threading import Thread
-from typing import TypeVar
+from typing import Generic, TypeVar
 
 import structlog
 
@@ -80,6 +80,14 @@ _NOTE = (
 )
 
 Statement = tuple[str, tuple[Cell, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class Page(Generic[R]):
+    """Some of many rows. `next` goes on after them; None: there are no more."""
+
+    rows: list[R]
+    next: int | None
 
 
 class JournalFull(Exception):
@@ -217,35 +225,43 @@ class Journal:
         with connect_reading(self.path) as db:
             return _newest(db)
 
-    def decisions(self, limit: int = 50, before: datetime | None = None) -> list[Decision]:
-        """Newest first, as all histories."""
-        return self._newest(DECISIONS, limit, before)
-
-    def passages(
-        self, limit: int = 50, before: datetime | None = None, lane: str | None = None
-    ) -> list[Passage]:
-        return self._newest(PASSAGES, limit, before, lane)
-
-    def alarm_history(self, limit: int = 50, before: datetime | None = None) -> list[AlarmChange]:
-        return self._newest(ALARMS, limit, before)
-
-    def fires(self, limit: int = 50, before: datetime | None = None) -> list[FireChange]:
-        return self._newest(FIRES, limit, before)
-
-    def operator_actions(self, limit: int = 50, before: datetime | None = None) -> list[Operator]:
-        return self._newest(OPERATORS, limit, before)
-
-    def _newest(
-        self, table: Table[R], limit: int, before: datetime | None, lane: str | None = None
-    ) -> list[R]:
+    def page(
+        self,
+        table: Table[R],
+        limit: int = 50,
+        before: datetime | None = None,
+        lane: str | None = None,
+        after: int | None = None,
+    ) -> Page[R]:
+        """Newest first: of `lane`, older than `before`, and coming after the page that said `after`."""
         where, values = ["TRUE"], list[Cell]()
         if before:
             where, values = [*where, "wall < ?"], [*values, micros(before)]
         if lane:
             where, values = [*where, "lane = ?"], [*values, lane]
+        if after:
+            where, values = [*where, "id < ?"], [*values, after]
         with connect_reading(self.path) as db:
-            rows = db.execute(table.select(" AND ".join(where)), (*values, limit)).fetchall()
-        return [record for row in rows if (record := _unpacked(table, *row))]
+            found = db.execute(table.select(" AND ".join(where)), (*values, limit + 1)).fetchall()
+        rows = [record for _, *row in found[:limit] if (record := _unpacked(table, *row))]
+        return Page(rows, found[limit - 1][0] if len(found) > limit else None)
+
+    def decisions(self, limit: int = 50, before: datetime | None = None) -> list[Decision]:
+        return self.page(DECISIONS, limit, before).rows
+
+    def passages(
+        self, limit: int = 50, before: datetime | None = None, lane: str | None = None
+    ) -> list[Passage]:
+        return self.page(PASSAGES, limit, before, lane).rows
+
+    def alarm_history(self, limit: int = 50, before: datetime | None = None) -> list[AlarmChange]:
+        return self.page(ALARMS, limit, before).rows
+
+    def fires(self, limit: int = 50, before: datetime | None = None) -> list[FireChange]:
+        return self.page(FIRES, limit, before).rows
+
+    def operator_actions(self, limit: int = 50, before: datetime | None = None) -> list[Operator]:
+        return self.page(OPERATORS, limit, before).rows
 
 
 def trust_clock(path: Path, wall: datetime) -> Stamp | None:

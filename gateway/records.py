@@ -73,7 +73,7 @@ class Table(Generic[R]):
         """The newest first, as they were committed: an index of the instants would cost each commit a
         page. `where` is ours, never a person's text; its values are bound."""
         return (
-            f"SELECT wall, mono, {self._names} FROM {self.name}"  # noqa: S608
+            f"SELECT id, wall, mono, {self._names} FROM {self.name}"  # noqa: S608
             f" WHERE {where} ORDER BY id DESC LIMIT ?"
         )
 

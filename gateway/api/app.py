@@ -1,12 +1,14 @@
 """The application: health, the API, the page, behind one gate."""
 
-from fastapi import APIRouter, FastAPI, Request, Response
+from fastapi import APIRouter, Depends, FastAPI, Request, Response
 
 from sitewarden.gateway.api import cards, events, health, operate, problems, read
 from sitewarden.gateway.api.access import Gate
+from sitewarden.gateway.api.bodies import Bodies
 from sitewarden.gateway.api.context import language
 from sitewarden.gateway.api.house import House
 from sitewarden.gateway.api.live import Streams
+from sitewarden.gateway.api.query import only_declared
 from sitewarden.gateway.web import door, pages
 from sitewarden.gateway.web.rooms import Rooms
 from sitewarden.gateway.web.signin import sorry
@@ -14,7 +16,13 @@ from sitewarden.gateway.words import Vocabulary, Words
 
 
 def create_app(house: House) -> FastAPI:
-    app = FastAPI(title="Sitewarden", docs_url=None, redoc_url=None, openapi_url=None)
+    app = FastAPI(
+        title="Sitewarden",
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None,
+        dependencies=[Depends(only_declared)],
+    )
     app.state.house = house
     app.state.streams = Streams(house)
     app.state.vocabulary = Vocabulary(lambda: house.site)
@@ -27,6 +35,7 @@ def create_app(house: House) -> FastAPI:
     app.include_router(api)
     app.include_router(door.router)
     app.include_router(pages.router)
+    app.add_middleware(Bodies)
     app.add_middleware(Gate, house=house)
     return app
 

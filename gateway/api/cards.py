@@ -8,8 +8,9 @@ from fastapi import APIRouter, Query
 from sitewarden.gateway.api.access import Acquainted, Clerk
 from sitewarden.gateway.api.context import TheHouse, TheShapes
 from sitewarden.gateway.api.house import House
-from sitewarden.gateway.api.models import CardIn, CardNumber, CardOut, CardPatch
+from sitewarden.gateway.api.models import CardIn, CardNumber, CardOut, CardPatch, PageOut
 from sitewarden.gateway.api.problems import Problem
+from sitewarden.gateway.api.query import Limit
 from sitewarden.gateway.issuing import Issuing
 from sitewarden.gateway.tokens import Caller
 from sitewarden.rules.model import Permit
@@ -19,10 +20,17 @@ router = APIRouter(prefix="/cards")
 
 @router.get("")
 def search(
-    house: TheHouse, shapes: TheShapes, _: Acquainted, text: Annotated[str, Query(max_length=100)] = ""
-) -> list[CardOut]:
-    """Cards whose number, plate, holder or space contains `text`; all of them without it."""
-    return [shapes.card(permit) for permit in (house.cards.search(text) if text else house.cards.all())]
+    house: TheHouse,
+    shapes: TheShapes,
+    _: Acquainted,
+    text: Annotated[str, Query(max_length=100)] = "",
+    limit: Limit = 100,
+    after: Annotated[str, Query(max_length=100)] = "",
+) -> PageOut[CardOut]:
+    """By their numbers: those whose number, plate, holder or space contains `text`."""
+    found = house.cards.search(text, after, limit + 1)
+    page = [shapes.card(permit) for permit in found[:limit]]
+    return PageOut(items=page, next=found[limit - 1].card if len(found) > limit else None)
 
 
 @router.get("/{card}")

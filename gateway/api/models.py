@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import date, datetime
-from typing import Annotated
+from typing import Annotated, Generic, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
@@ -26,6 +26,9 @@ CardNumber = Annotated[str, AfterValidator(card_number)]
 
 class Model(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+Item = TypeVar("Item", bound=Model)
 
 
 class Fire(Model):
@@ -168,6 +171,13 @@ class CardPatch(Model):
     space: str | None = Field(None, max_length=40)
     blocked: bool | None = None
     lanes: list[str] | None = Field(None, max_length=100)
+
+
+class PageOut(Model, Generic[Item]):
+    """Some of a collection that grows. `next`, as the query parameter `after`, asks for those that follow."""
+
+    items: list[Item]
+    next: str | None = Field(description="null: there are no more")
 
 
 class BucketOut(Model):

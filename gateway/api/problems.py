@@ -1,6 +1,7 @@
 """Errors as RFC 9457 problem details: a code for programs, a sentence for people."""
 
 from collections.abc import Callable, Mapping
+from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -20,6 +21,8 @@ def problem(status: int, code: str, detail: str, headers: Mapping[str, str] | No
     body = {"type": "about:blank", "status": status, "code": code, "detail": detail}
     return JSONResponse(body, status, headers, media_type="application/problem+json")
 
+
+CODES = {404: "not_found", 405: "method_not_allowed", 413: "too_large"}
 
 Say = Callable[[Request, str, str], str]
 Page = Callable[[Request, int, str], Response]
@@ -43,10 +46,20 @@ def install(app: FastAPI, say: Say, page: Page) -> None:
 
     @app.exception_handler(HTTPException)
     async def _http(request: Request, error: HTTPException) -> Response:
-        code = {404: "not_found", 405: "method_not_allowed"}.get(error.status_code, "refused")
+        code = CODES.get(error.status_code, "refused")
         return told(request, error.status_code, code, str(error.detail), error.headers)
 
     @app.exception_handler(RequestValidationError)
     async def _invalid(request: Request, error: RequestValidationError) -> Response:
-        wrong = (f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors())
-        return told(request, 422, "invalid", "; ".join(wrong))
+        return told(request, 422, "invalid", "; ".join(map(_wrong, error.errors())))
+
+
+def _wrong(error: Mapping[str, Any]) -> str:
+    """`limit: found '0', input should be …`; what stood in a body may be long or secret, and is not said."""
+    place, *path = map(str, error["loc"])
+    name = ".".join(path) or place
+    expected = f"{error['msg'][:1].lower()}{error['msg'][1:]}"
+    found = error["input"]
+    if place in ("query", "path") and isinstance(found, str):
+        return f"{name}: found {found[:40]!r}, {expected}"
+    return f"{name}: {expected}"

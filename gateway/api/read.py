@@ -1,9 +1,10 @@
 """GET: how the site is, and what happened."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from typing import Annotated
+from typing import Annotated, TypeVar
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Depends, Query
 from pydantic import AwareDatetime, Field
 
 from sitewarden.gateway.api.access import Viewer
@@ -15,21 +16,38 @@ from sitewarden.gateway.api.models import (
     DecisionOut,
     DeviceOut,
     LaneOut,
+    Model,
+    PageOut,
     PassageOut,
     PointOut,
     SiteOut,
     TrendOut,
 )
 from sitewarden.gateway.api.problems import Problem
+from sitewarden.gateway.api.query import Limit
+from sitewarden.gateway.journal import Page
+from sitewarden.gateway.records import ALARMS, DECISIONS, PASSAGES
 
 router = APIRouter()
 
-Limit = Annotated[int, Query(ge=1, le=1000)]
+R = TypeVar("R")
+Out = TypeVar("Out", bound=Model)
+
 Instant = Annotated[
     AwareDatetime, Field(ge=datetime(1970, 1, 1, tzinfo=UTC), lt=datetime(2200, 1, 1, tzinfo=UTC))
 ]
 """One that a store can reckon with: those at the ends of the calendar overflow."""
 Before = Annotated[Instant | None, Query(description="only older ones; an instant with its time zone")]
+After = Annotated[int | None, Query(ge=1, le=2**63 - 1, description="what the page before said as `next`")]
+
+
+def _lane(house: TheHouse, lane: str | None = None) -> str | None:
+    if lane is not None and lane not in house.board.lanes:
+        raise Problem(404, "no_such_lane", f"no lane {lane[:40]!r}, expected {', '.join(house.board.lanes)}")
+    return lane
+
+
+TheLane = Annotated[str | None, Depends(_lane)]
 
 
 @router.get("/site")
@@ -67,16 +85,28 @@ async def alarms(house: TheHouse, shapes: TheShapes, _: Viewer) -> list[AlarmOut
 
 @router.get("/alarms/history")
 def alarm_history(
-    house: TheHouse, shapes: TheShapes, _: Viewer, limit: Limit = 100, before: Before = None
-) -> list[AlarmChangeOut]:
-    return [shapes.alarm_change(change) for change in house.journal.alarm_history(limit, before)]
+    house: TheHouse,
+    shapes: TheShapes,
+    _: Viewer,
+    limit: Limit = 100,
+    before: Before = None,
+    after: After = None,
+) -> PageOut[AlarmChangeOut]:
+    """What became of every alarm, the newest first."""
+    return _page(house.journal.page(ALARMS, limit, before, after=after), shapes.alarm_change)
 
 
 @router.get("/decisions")
 def decisions(
-    house: TheHouse, shapes: TheShapes, _: Viewer, limit: Limit = 100, before: Before = None
-) -> list[DecisionOut]:
-    return [shapes.decision(decision) for decision in house.journal.decisions(limit, before)]
+    house: TheHouse,
+    shapes: TheShapes,
+    _: Viewer,
+    lane: TheLane,
+    limit: Limit = 100,
+    before: Before = None,
+    after: After = None,
+) -> PageOut[DecisionOut]:
+    return _page(house.journal.page(DECISIONS, limit, before, lane, after), shapes.decision)
 
 
 @router.get("/passages")
@@ -84,11 +114,16 @@ def passages(
     house: TheHouse,
     shapes: TheShapes,
     _: Viewer,
+    lane: TheLane,
     limit: Limit = 100,
     before: Before = None,
-    lane: str | None = None,
-) -> list[PassageOut]:
-    return [shapes.passage(passage) for passage in house.journal.passages(limit, before, lane)]
+    after: After = None,
+) -> PageOut[PassageOut]:
+    return _page(house.journal.page(PASSAGES, limit, before, lane, after), shapes.passage)
+
+
+def _page(page: Page[R], shape: Callable[[R], Out]) -> PageOut[Out]:
+    return PageOut(items=[shape(row) for row in page.rows], next=str(page.next) if page.next else None)
 
 
 @router.get("/trend")

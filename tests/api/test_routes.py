@@ -157,7 +157,7 @@ def test_cards(engineer: TestClient, house: SmallHouse) -> None:
     known = house.cards.get("00AA")
     assert known is not None
     assert (known.blocked, known.plate, str(known.valid_to)) == (True, "粤A12345", "2026-05-31")
-    assert [c["card"] for c in engineer.get("/api/v1/cards?text=a123").json()] == ["00AA"]
+    assert [c["card"] for c in engineer.get("/api/v1/cards?text=a123").json()["items"]] == ["00AA"]
     assert house.cards.history("00AA")[-1].by == "the-engineer"
 
 
@@ -254,15 +254,16 @@ def test_the_trend(house: SmallHouse, engineer: TestClient) -> None:
 def test_an_instant_that_no_store_could_reckon_with_is_refused(engineer: TestClient, instant: str) -> None:
     asked = (("trend", "since"), ("trend", "until"), ("passages", "before"), ("alarms/history", "before"))
     for path, name in asked:
-        answer = engineer.get(f"/api/v1/{path}", params={"point": "tank.level", name: instant})
+        point = {"point": "tank.level"} if path == "trend" else {}
+        answer = engineer.get(f"/api/v1/{path}", params={**point, name: instant})
         assert (answer.status_code, answer.json()["code"]) == (422, "invalid"), (path, name)
 
 
 def test_decisions_and_passages_come_from_the_journal(house: SmallHouse, engineer: TestClient) -> None:
     house.enter()
     house.journal.close()
-    (decision,) = engineer.get("/api/v1/decisions").json()
-    (passage,) = engineer.get("/api/v1/passages?lane=entrance").json()
+    (decision,) = engineer.get("/api/v1/decisions").json()["items"]
+    (passage,) = engineer.get("/api/v1/passages?lane=entrance").json()["items"]
     assert (decision["card"], decision["why"]) == (LIAO.card, "permit")
     assert (passage["card"], passage["direction"]) == (LIAO.card, "in")
     assert engineer.get("/api/v1/site").json()["inside"] == 1

@@ -17,6 +17,7 @@ class Glance:
     zone: ZoneInfo
     lanes: tuple[str, ...]
     private_spaces: tuple[str, ...]
+    readers: tuple[str, ...]  # the kinds of card readers that there are
     url: str  # of the page
 
 
@@ -41,5 +42,6 @@ def glance(path: Path) -> Glance:
         ZoneInfo(str(zone)),
         tuple(lanes),
         tuple(map(str, spaces)),
+        tuple(str(document.get("devices", name, "driver") or "") for name in document.names("devices")),
         f"http://{host}:{port}",
     )

@@ -9,9 +9,9 @@ from sitewarden.config.document import Document, Loc
 from sitewarden.config.errors import ConfigErrors, did_you_mean, one_of
 from sitewarden.config.profile import SHIPPED, available, load_profile
 from sitewarden.config.shape import LinkShape, SiteFile
+from sitewarden.drivers.cards.readers import READERS
 from sitewarden.drivers.modbus.points import Point, Profile, Unit
 from sitewarden.drivers.plan import (
-    READERS,
     BusPlan,
     Framing,
     LinkPlan,

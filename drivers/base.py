@@ -4,8 +4,9 @@ A driver never opens a port, sleeps, logs or reads a clock. Whoever hosts it (th
 virtual world, a replay) calls it with stamps and carries its bytes.
 """
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import Field
+from dataclasses import Field, dataclass
 from typing import Any, ClassVar, Protocol
 
 from sitewarden.rules.model import Command, Event, Reason, Stamp
@@ -21,6 +22,14 @@ class Counters(Protocol):
     """A dataclass of ints that only grow, since its driver was built."""
 
     __dataclass_fields__: ClassVar[dict[str, Field[Any]]]
+
+
+@dataclass(frozen=True, slots=True)
+class CardForm:
+    """What the numbers look like that a kind of card reader sends, in upper case."""
+
+    pattern: re.Pattern[str]
+    words: str  # the same for a person
 
 
 class Driver(Protocol):

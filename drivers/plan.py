@@ -1,11 +1,10 @@
 """What stands at the end of each wire: frozen values that `config/` builds, and the drivers they become."""
 
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
 from sitewarden.drivers.base import Driver
-from sitewarden.drivers.cards.rdm6300 import Rdm6300
+from sitewarden.drivers.cards.readers import READERS
 from sitewarden.drivers.modbus.bus import Bus
 from sitewarden.drivers.modbus.points import Unit
 
@@ -75,13 +74,10 @@ class LinkPlan:
                 return tuple(unit.device for unit in units)
 
 
-READERS: Mapping[str, Callable[[str], Driver]] = {"rdm6300": Rdm6300}
-
-
 def build(link: LinkPlan) -> Driver:
     match link.wire:
         case ReaderPlan(device, kind):
-            return READERS[kind](device)
+            return READERS[kind].driver(device)
         case BusPlan(framing, units):
             baud = link.port.baud if isinstance(link.port, SerialPort) else None
             return Bus(link.name, framing is Framing.TCP, units, baud)

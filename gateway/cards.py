@@ -4,20 +4,18 @@ Whoever writes, be it the command line in another process or the page, writes th
 the log in one transaction. The log is the audit trail and, by its revision, what the gateway follows.
 """
 
-import csv
-import io
 import json
 import sqlite3
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
+from enum import StrEnum
 from pathlib import Path
 from time import sleep
 
 from sitewarden.gateway.clock import wall_now
 from sitewarden.gateway.database import Sync, connect, connect_reading, make_private, transaction
-from sitewarden.gateway.issuing import Issuing, card_number
 from sitewarden.gateway.records import micros, stamp
 from sitewarden.rules.model import Permit, PermitKind
 
@@ -35,34 +33,54 @@ CREATE INDEX IF NOT EXISTS permit_log_card ON permit_log (card);
 """
 
 COLUMNS = ("card", "kind", "valid_from", "valid_to", "holder", "plate", "space", "blocked", "lanes")
-"""The columns of the table, and of the CSV files; there `lanes` are separated by blanks."""
+"""The columns of the table; `sheet.py` has them too."""
 
 STEP = 100  # permits in one transaction: some 5 ms
 REST = 0.02  # s between two of them, for whoever waits
 
+_GET = f"SELECT {', '.join(COLUMNS)} FROM permits WHERE card = ?"  # noqa: S608
 _PUT = f"INSERT OR REPLACE INTO permits VALUES ({', '.join('?' * len(COLUMNS))})"  # noqa: S608
 _LOG = 'INSERT INTO permit_log (wall, "by", card, permit) VALUES (?, ?, ?, ?)'
 FORGET = "DELETE FROM permit_log WHERE revision < (SELECT min(revision) FROM permit_log) + 200 AND wall < ?"
-_BLOCKED = {"yes": True, "true": True, "1": True, "no": False, "false": False, "0": False, "": False}
+
+
+class Act(StrEnum):
+    """What a line of the log did to a card."""
+
+    ISSUED = "issued"
+    RENEWED = "renewed"
+    BLOCKED = "blocked"
+    UNBLOCKED = "unblocked"
+    ALTERED = "altered"
+    REMOVED = "removed"
+    KEPT = "on record"  # the first line that is left of a longer history
 
 
 @dataclass(frozen=True, slots=True)
 class CardChange:
-    """One line of the log; `permit` is None when the card was withdrawn."""
+    """One line of the log; `permit` is None when the card was withdrawn. `acts` is what it did, and stands
+    in a history only."""
 
     revision: int
     card: str
     permit: Permit | None
     at: datetime
     by: str
+    acts: tuple[Act, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Imported:
-    """`errors` read `file:line: what, expected`; the good lines are in."""
-
-    good: int
-    errors: tuple[str, ...]
+def acts(before: Permit | None, after: Permit | None) -> tuple[Act, ...]:
+    """What was done between two lines of a card's history."""
+    if after is None:
+        return (Act.REMOVED,)
+    if before is None:
+        return (Act.ISSUED,)
+    done = []
+    if (before.valid_from, before.valid_to) != (after.valid_from, after.valid_to):
+        done.append(Act.RENEWED)
+    if before.blocked != after.blocked:
+        done.append(Act.BLOCKED if after.blocked else Act.UNBLOCKED)
+    return tuple(done) or (Act.ALTERED,)
 
 
 class Cards:
@@ -91,6 +109,8 @@ class Cards:
                     sleep(REST)
                 with transaction(db):
                     for card, row in rows[start : start + STEP]:
+                        if db.execute(_GET, (card,)).fetchone() == row:
+                            continue  # nothing was done to it: no line in its history
                         db.execute(_PUT, row)
                         db.execute(_LOG, (wall, by, card, json.dumps(row, ensure_ascii=False)))
 
@@ -101,22 +121,6 @@ class Cards:
                 return False
             db.execute(_LOG, (micros(wall_now()), by, card, None))
         return True
-
-    def import_csv(self, path: Path, by: str, issuing: Issuing) -> Imported:
-        """Reads a file as `export_csv` writes it: UTF-8, or GB 18030 as Chinese spreadsheets save it."""
-        good: dict[str, Permit] = {}
-        errors: list[str] = []
-        for line, found in _read_csv(path):
-            if isinstance(found, str):
-                errors.append(f"{path}:{line}: {found}")
-            elif found.card in good:
-                errors.append(f"{path}:{line}: a card of an earlier line, expected each card once")
-            elif wrong := issuing.wrong(found):
-                errors.append(f"{path}:{line}: {wrong}")
-            else:
-                good[found.card] = found
-        self.put_all(good.values(), by)
-        return Imported(len(good), tuple(errors))
 
     # -- reading ---------------------------------------------------------------------------------
 
@@ -147,22 +151,25 @@ class Cards:
         return (changes[-1].revision if changes else revision), changes
 
     def history(self, card: str) -> list[CardChange]:
-        """Everything that was ever done to one card, oldest first."""
-        return self._log("card = ? ORDER BY revision", card)
-
-    def export_csv(self) -> str:
-        text = io.StringIO()
-        writer = csv.writer(text, lineterminator="\n")
-        writer.writerow(COLUMNS)
-        for permit in self.all():
-            *row, blocked, _ = _row(permit)
-            writer.writerow((*row, "yes" if blocked else "no", " ".join(sorted(permit.lanes))))
-        return text.getvalue()
+        """Everything that was done to one card and is still on record, oldest first."""
+        changes = self._log("card = ? ORDER BY revision", card)
+        told = [
+            replace(change, acts=acts(before, change.permit))
+            for before, change in zip((None, *(one.permit for one in changes)), changes, strict=False)
+        ]
+        if told and told[0].permit and self._oldest() > 1:  # its first lines may be among the forgotten
+            told[0] = replace(told[0], acts=(Act.KEPT,))
+        return told
 
     def _select(self, where: str, *values: str | int) -> list[Permit]:
         with connect_reading(self.path) as db:
             query = f"SELECT {', '.join(COLUMNS)} FROM permits WHERE {where}"  # noqa: S608
             return [_permit(row) for row in db.execute(query, values)]
+
+    def _oldest(self) -> int:
+        with connect_reading(self.path) as db:
+            (revision,) = db.execute("SELECT coalesce(min(revision), 1) FROM permit_log").fetchone()
+        return int(revision)
 
     def _log(self, where: str, *values: str | int) -> list[CardChange]:
         with connect_reading(self.path) as db:
@@ -204,56 +211,3 @@ def _permit(row: tuple[str, str, str, str, str, str, str, int, str]) -> Permit:
         bool(blocked),
         frozenset(json.loads(lanes)),
     )
-
-
-# -- CSV -----------------------------------------------------------------------------------------
-
-
-def _read_csv(path: Path) -> Iterator[tuple[int, Permit | str]]:
-    """Each line's number with its permit, or with what is wrong with it."""
-    data = path.read_bytes()
-    try:
-        text = data.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        text = data.decode("gb18030", errors="replace")
-    reader = csv.DictReader(io.StringIO(text, newline=""), restkey="more", restval="")
-    names = tuple(reader.fieldnames or ())
-    if missing := [name for name in COLUMNS[:4] if name not in names]:
-        yield 1, f"no column {', '.join(missing)}, expected {','.join(COLUMNS)}"
-        return
-    if unknown := [name for name in names if name not in COLUMNS]:
-        yield 1, f"unknown column {', '.join(unknown)}, expected {','.join(COLUMNS)}"
-        return
-    for row in reader:
-        yield reader.line_num, _parsed({name: text.strip() for name, text in row.items() if name != "more"})
-
-
-def _parsed(row: dict[str, str]) -> Permit | str:
-    kind, blocked = row["kind"], row.get("blocked", "").lower()
-    if kind not in tuple(PermitKind):
-        return f"kind {kind!r}, expected {', '.join(PermitKind)}"
-    if blocked not in _BLOCKED:
-        return f"blocked {blocked!r}, expected yes or no"
-    try:
-        card = card_number(row["card"])
-        valid_from, valid_to = _day(row, "valid_from"), _day(row, "valid_to")
-    except ValueError as error:
-        return str(error)
-    return Permit(
-        card,
-        PermitKind(kind),
-        valid_from,
-        valid_to,
-        row.get("holder", ""),
-        row.get("plate", ""),
-        row.get("space", ""),
-        _BLOCKED[blocked],
-        frozenset(row.get("lanes", "").split()),
-    )
-
-
-def _day(row: dict[str, str], name: str) -> date:
-    try:
-        return date.fromisoformat(row[name])
-    except ValueError:
-        raise ValueError(f"{name} {row[name]!r}, expected a date such as 2026-01-31") from None

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from sitewarden.gateway.database import Sync, open_sound
+from sitewarden.gateway.texts import TOKEN_NAME
 from sitewarden.rules.model import Stamp
 
 LINK_LIVES = 3600.0  # s, https://… on a screen should not stay a key
@@ -72,8 +73,10 @@ class Tokens:
     # -- tokens, for machines and for people's browsers ------------------------------------------
 
     def add(self, name: str, role: Role, at: Stamp) -> str:
-        """Returns the token. Raises ValueError when the name is taken."""
-        token = _secret()
+        """Returns the token. Raises ValueError when the name is taken, or none."""
+        token, name = _secret(), name.strip()
+        if wrong := TOKEN_NAME.wrong(name):
+            raise ValueError("the name: found {}, expected {}".format(*wrong))
         try:
             self._run("INSERT INTO tokens VALUES (?, ?, ?, ?)", name, role, _hash(token), _seconds(at))
         except sqlite3.IntegrityError:

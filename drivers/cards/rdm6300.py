@@ -11,12 +11,13 @@ from dataclasses import dataclass
 from functools import reduce
 from operator import xor
 
-from sitewarden.drivers.base import Output, no_outputs
+from sitewarden.drivers.base import CardForm, Output, no_outputs
 from sitewarden.rules.model import CardRead, Command, LinkChanged, Reason, Stamp
 
 STX, ETX = b"\x02", b"\x03"
 BODY = re.compile(rb"([0-9A-Fa-f]{10})([0-9A-Fa-f]{2})(?:\r\n)?")
 LONGEST = 14  # characters between STX and ETX
+FORM = CardForm(re.compile("[0-9A-F]{10}"), "ten hexadecimal digits such as 0A00123456")
 
 
 @dataclass(slots=True)

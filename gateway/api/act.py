@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from sitewarden.gateway.api.house import House
 from sitewarden.gateway.api.problems import Problem
+from sitewarden.gateway.texts import REASON
 from sitewarden.gateway.tokens import Caller
 from sitewarden.rules.model import Action, Decision, Effect, FireStage, Operator
 
@@ -28,6 +29,8 @@ async def open_lane(house: House, caller: Caller, lane: str, reason: str) -> Dec
         raise Problem(404, "no_such_lane", f"no lane {lane!r}")
     if not reason.strip():
         raise Problem(422, "reason_needed", "a reason is needed to open a barrier by hand")
+    if wrong := REASON.wrong(reason):
+        raise Problem(422, "invalid", "reason: found {}, expected {}".format(*wrong))
     effects = await _operate(house, caller, Action.OPEN, lane, reason.strip())
     for effect in effects:
         if isinstance(effect, Decision):

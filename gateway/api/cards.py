@@ -5,13 +5,15 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
 
+from sitewarden.drivers.cards.readers import card_forms
+from sitewarden.drivers.plan import ReaderPlan
 from sitewarden.gateway.api.access import Acquainted, Clerk
 from sitewarden.gateway.api.context import TheHouse, TheShapes
 from sitewarden.gateway.api.house import House
 from sitewarden.gateway.api.models import CardIn, CardNumber, CardOut, CardPatch, PageOut
 from sitewarden.gateway.api.problems import Problem
 from sitewarden.gateway.api.query import Limit
-from sitewarden.gateway.issuing import Issuing
+from sitewarden.gateway.issuing import Issuing, Refused
 from sitewarden.gateway.tokens import Caller
 from sitewarden.rules.model import Permit
 
@@ -41,18 +43,14 @@ def show(card: CardNumber, house: TheHouse, shapes: TheShapes, _: Acquainted) ->
 @router.put("/{card}")
 def put(card: CardNumber, wanted: CardIn, house: TheHouse, shapes: TheShapes, caller: Clerk) -> CardOut:
     """Issues a card, or replaces what was known of it."""
-    permit = Permit(card, **_fields(wanted))
-    _issue(house, caller, permit)
-    return shapes.card(permit)
+    return shapes.card(_issue(house, caller, Permit(card, **_fields(wanted))))
 
 
 @router.patch("/{card}")
 def alter(card: CardNumber, wanted: CardPatch, house: TheHouse, shapes: TheShapes, caller: Clerk) -> CardOut:
     """Renews, blocks or corrects: only what is given changes."""
     known = _known(house, card)
-    permit = replace(known, **_fields(wanted))
-    _issue(house, caller, permit, known)
-    return shapes.card(permit)
+    return shapes.card(_issue(house, caller, replace(known, **_fields(wanted)), known))
 
 
 def _known(house: House, card: str) -> Permit:
@@ -69,8 +67,13 @@ def _fields(wanted: CardIn | CardPatch) -> dict[str, Any]:
     return fields
 
 
-def _issue(house: House, caller: Caller, permit: Permit, before: Permit | None = None) -> None:
-    issuing = Issuing(frozenset(house.board.lanes), house.site.plan.parking.private_spaces)
-    if wrong := issuing.wrong(permit, before):
-        raise Problem(422, "invalid", wrong)
+def _issue(house: House, caller: Caller, wanted: Permit, before: Permit | None = None) -> Permit:
+    kinds = (link.wire.kind for link in house.site.links if isinstance(link.wire, ReaderPlan))
+    spaces = house.site.plan.parking.private_spaces
+    issuing = Issuing(frozenset(house.board.lanes), spaces, card_forms(kinds))
+    try:
+        permit = issuing.checked(wanted, before)
+    except Refused as refused:
+        raise Problem(422, "invalid", str(refused)) from refused
     house.cards.put(permit, caller.name)
+    return permit

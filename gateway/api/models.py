@@ -155,9 +155,9 @@ class CardIn(Model):
     kind: PermitKind
     valid_from: date
     valid_to: date
-    holder: str = Field("", max_length=100)
-    plate: str = Field("", max_length=20)
-    space: str = Field("", max_length=40)
+    holder: str = ""
+    plate: str = ""
+    space: str = ""
     blocked: bool = False
     lanes: list[str] = Field(default_factory=list, max_length=100)
 
@@ -166,9 +166,9 @@ class CardPatch(Model):
     kind: PermitKind | None = None
     valid_from: date | None = None
     valid_to: date | None = None
-    holder: str | None = Field(None, max_length=100)
-    plate: str | None = Field(None, max_length=20)
-    space: str | None = Field(None, max_length=40)
+    holder: str | None = None
+    plate: str | None = None
+    space: str | None = None
     blocked: bool | None = None
     lanes: list[str] | None = Field(None, max_length=100)
 
@@ -197,7 +197,7 @@ class TrendOut(Model):
 
 
 class OpenIn(Model):
-    reason: str = Field(min_length=1, max_length=200)
+    reason: str
 
 
 class RecordIn(Model):

@@ -1,5 +1,6 @@
 """`token` and `link`: who may use the page and the API."""
 
+import sqlite3
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -7,11 +8,24 @@ from typing import Annotated
 
 import typer
 
-from sitewarden.gateway.cli.common import SITE, Config, Failure, Json, knock, look, print_json, table
+from sitewarden.gateway.cli.common import (
+    SITE,
+    Config,
+    Failure,
+    Json,
+    knock,
+    local,
+    look,
+    print_json,
+    settle,
+    table,
+)
 from sitewarden.gateway.clock import wall_now
 from sitewarden.gateway.database import make_private
 from sitewarden.gateway.tokens import Role, Tokens
 from sitewarden.rules.model import Stamp
+
+STORE = "access.db"
 
 token = typer.Typer(
     help="""Tokens, for programs and for people's browsers. Only their hashes are kept.
@@ -27,7 +41,9 @@ Name = Annotated[str, typer.Argument(help="Whose it is; the audit trail says so.
 @token.command()
 def add(
     name: Name,
-    role: Annotated[Role, typer.Option(help="What it may do.")] = Role.VIEWER,
+    role: Annotated[
+        Role, typer.Option(metavar="ROLE", help="What it may do: viewer, guard, desk or engineer.")
+    ] = Role.VIEWER,
     config: Config = SITE,
 ) -> None:
     """Make a token and show it, this once.
@@ -51,8 +67,9 @@ def list_(as_json: Json = False, config: Config = SITE) -> None:
     if as_json:
         print_json([{"name": one.name, "role": one.role, "created": one.created} for one in found])
     elif found:
-        rows = [(one.name, one.role, f"{one.created:%Y-%m-%d %H:%M}") for one in found]
-        print(table(("name", "role", "created (UTC)"), rows))
+        zone = look(config).zone
+        rows = [(one.name, one.role, local(one.created, zone)) for one in found]
+        print(table(("name", "role", f"created ({zone})"), rows))
     else:
         print("No tokens.")
 
@@ -83,9 +100,12 @@ def link(config: Config = SITE) -> None:
 
 @contextmanager
 def _tokens(config: Config) -> Iterator[Tokens]:
-    data = look(config).data
-    make_private(data)
-    tokens = Tokens(data / "access.db")
+    data = settle(config, STORE).data
+    try:
+        make_private(data)
+        tokens = Tokens(data / STORE)
+    except (OSError, sqlite3.Error) as error:
+        raise Failure(f"{data / STORE}: {error}") from error
     try:
         yield tokens
     finally:

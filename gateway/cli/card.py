@@ -2,7 +2,8 @@
 where a car is, it alone knows."""
 
 import sqlite3
-from collections.abc import Sequence
+import sys
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, replace
 from datetime import date
 from pathlib import Path
@@ -11,13 +12,31 @@ from typing import Annotated
 import typer
 
 from sitewarden.config.glance import Glance
-from sitewarden.gateway.cards import Cards
-from sitewarden.gateway.cli.common import SITE, Config, Failure, Full, Json, caller, look, print_json, table
+from sitewarden.drivers.cards.readers import card_forms
+from sitewarden.gateway.cards import CardChange, Cards
+from sitewarden.gateway.cli.common import (
+    SITE,
+    Config,
+    Failure,
+    Full,
+    Json,
+    caller,
+    counted,
+    local,
+    print_json,
+    settle,
+    table,
+)
 from sitewarden.gateway.cli.remote import Gateway
 from sitewarden.gateway.clock import wall_now
-from sitewarden.gateway.issuing import Issuing, card_number
+from sitewarden.gateway.issuing import A_DAY, Issuing, Refused, card_number, day
 from sitewarden.gateway.mask import mask
+from sitewarden.gateway.sheet import read, write
+from sitewarden.gateway.texts import shown
 from sitewarden.rules.model import Permit, PermitKind
+
+STORE = "journal.db"
+TERMINAL = Path("-")
 
 card = typer.Typer(
     help="""Issue, renew and block cards.
@@ -33,42 +52,51 @@ Each change is kept with who made it and when. Lists show card numbers and plate
 )
 
 
-def _card(text: str) -> str:
-    try:
-        return card_number(text)
-    except ValueError as error:
-        raise typer.BadParameter(str(error)) from None
+OPTIONS = {
+    "card": "CARD",
+    "valid_from": "--from",
+    "valid_to": "--to",
+    "holder": "--holder",
+    "plate": "--plate",
+    "space": "--space",
+    "lanes": "--lane",
+}
+"""What a mistake's field is called here."""
 
 
 def _day(text: str) -> date:
-    try:
-        return date.fromisoformat(text)
-    except ValueError:
-        raise typer.BadParameter(f"{text!r} is not a date such as 2027-01-31") from None
+    if found := day(text):
+        return found
+    raise typer.BadParameter(f"found {shown(text)}, expected {A_DAY}")
 
 
 TheCard = Annotated[
     str,
     typer.Argument(
-        help="The number as the reader sends it.", metavar="CARD", parser=_card, show_default=False
+        help="The number as the reader sends it.", metavar="CARD", parser=card_number, show_default=False
     ),
 ]
 Last = Annotated[date, typer.Option("--to", parser=_day, metavar="DATE", help="The last day it opens.")]
 First = Annotated[
     date | None, typer.Option("--from", parser=_day, metavar="DATE", help="The first day; else today.")
 ]
-Lanes = Annotated[list[str] | None, typer.Option("--lane", help="Only this lane; may be given again.")]
+Lanes = Annotated[
+    list[str] | None, typer.Option("--lane", metavar="LANE", help="Only this lane; may be given again.")
+]
 
 
 @card.command()
 def add(
     number: TheCard,
     to: Last,
-    kind: Annotated[PermitKind, typer.Option()] = PermitKind.MONTHLY,
+    kind: Annotated[
+        PermitKind,
+        typer.Option(metavar="KIND", help="monthly, temporary, or private: with a space of its own."),
+    ] = PermitKind.MONTHLY,
     since: First = None,
-    holder: str = "",
-    plate: str = "",
-    space: Annotated[str, typer.Option(help="The private space it belongs to.")] = "",
+    holder: Annotated[str, typer.Option(metavar="TEXT", help="Whose it is, such as 'Flat 3-1202'.")] = "",
+    plate: Annotated[str, typer.Option(metavar="TEXT", help="Of the car.")] = "",
+    space: Annotated[str, typer.Option(metavar="SPACE", help="The private space it belongs to.")] = "",
     lane: Lanes = None,
     config: Config = SITE,
 ) -> None:
@@ -79,7 +107,7 @@ def add(
     sitewarden card add 0A00123457 --kind private --space B1-017 --to 2036-12-31
     sitewarden card add 0A00123458 --kind temporary --to 2027-01-01 --lane entrance --lane exit
     """
-    place, cards = _open(config)
+    place, cards = _open(config, fresh=True)
     if cards.get(number):
         raise Failure(f"{number} is issued already: renew, block or remove it")
     first = since or wall_now().astimezone(place.zone).date()
@@ -122,6 +150,8 @@ def unblock(number: TheCard, config: Config = SITE) -> None:
 @card.command()
 def forgive(number: TheCard, config: Config = SITE) -> None:
     """Forget whether a card's car is inside: it left unseen, and the card is refused since then."""
+    _, cards = _open(config)
+    _record(cards, number)
     Gateway(config).ask("POST", f"/cards/{number}/forgive")
     print(f"{number} may come in or go out again.")
 
@@ -137,7 +167,9 @@ def remove(number: TheCard, config: Config = SITE) -> None:
 
 @card.command("list")
 def list_(
-    text: Annotated[str, typer.Option(help="Part of a card number, holder, plate or space.")] = "",
+    text: Annotated[
+        str, typer.Option(metavar="TEXT", help="Part of a card number, holder, plate or space.")
+    ] = "",
     full: Full = False,
     as_json: Json = False,
     config: Config = SITE,
@@ -148,34 +180,44 @@ def list_(
     sitewarden card list
     sitewarden card list --text B1-017 --full
     """
-    _, cards = _open(config)
+    place, cards = _open(config)
+    today = wall_now().astimezone(place.zone).date()
     found = cards.search(text) if text else cards.all()
-    shown = [permit if full else _masked(permit) for permit in found]
+    told = [permit if full else _masked(permit) for permit in found]
     if as_json:
-        print_json([_plain(permit) for permit in shown])
-    elif shown:
-        print(
-            table(("card", "kind", "from", "to", "holder", "plate", "space", "lanes", ""), map(_row, shown))
-        )
+        print_json([_plain(permit) for permit in told])
+    elif told:
+        rows = [_row(permit, today) for permit in told]
+        print(table(("card", "kind", "from", "to", "holder", "plate", "space", "lanes", ""), rows))
     else:
         print("No cards.")
 
 
 @card.command()
 def show(number: TheCard, full: Full = False, as_json: Json = False, config: Config = SITE) -> None:
-    """One card, and everything that was ever done to it."""
-    _, cards = _open(config)
-    permit = _known(cards, number)
-    history = cards.history(number)
-    shown = permit if full else replace(permit, plate=_mask(permit.plate))
+    """One card, also a removed one, and what was done to it."""
+    place, cards = _open(config)
+    now, history = _record(cards, number)
+    last = now or next((change.permit for change in reversed(history) if change.permit), None)
+    told = replace(last, plate=last.plate if full else _mask(last.plate)) if last else None
     if as_json:
-        changes = [{"at": change.at, "by": change.by, "valid_to": _to(change.permit)} for change in history]
-        print_json({**_plain(shown), "history": changes})
+        facts = _plain(told) if told else {"card": number}
+        print_json({**facts, "removed": now is None, "history": list(map(_change, history))})
         return
-    for name, value in _plain(shown).items():
-        print(f"{name:<11} {value}")
-    rows = [(f"{change.at:%Y-%m-%d %H:%M}", change.by, _what(change.permit)) for change in history]
-    print("\n" + table(("when (UTC)", "by", "to"), rows))
+    today = wall_now().astimezone(place.zone).date()
+    state = _state(now, today) or "good" if now else "removed"
+    for name, value in (("card", number), ("state", state), *_facts(told)):
+        print(f"{name:<8}{value}")
+    rows = [
+        (
+            local(change.at, place.zone),
+            change.by,
+            _acts(change),
+            _days(change.permit) if change.permit else "",
+        )
+        for change in history
+    ]
+    print("\n" + table((f"when ({place.zone})", "by", "did", "opens"), rows))
 
 
 @card.command("import")
@@ -192,40 +234,57 @@ def import_(
     card,kind,valid_from,valid_to,holder,plate,space,blocked,lanes
     0A00123456,monthly,2027-01-01,2027-01-31,Flat 3-1202,粤B12345,,no,
     """
-    place, cards = _open(config)
-    done = cards.import_csv(file, caller(), _issuing(place))
-    print(f"{done.good} cards imported.")
-    if done.errors:
-        raise Failure("\n".join(done.errors))
+    place, cards = _open(config, fresh=True)
+    sheet = read(file, _issuing(place))
+    if sheet.note:
+        print(sheet.note, file=sys.stderr)
+    cards.put_all(sheet.permits, caller())
+    print(f"{counted(len(sheet.permits), 'card')} imported.")
+    if sheet.errors:
+        raise Failure("\n".join(sheet.errors))
 
 
 @card.command()
 def export(
-    file: Annotated[
-        Path | None, typer.Argument(help="Where to; else to the terminal.", metavar="FILE")
-    ] = None,
+    file: Annotated[Path, typer.Argument(help="Where to; - is the terminal.", metavar="FILE")] = TERMINAL,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite the file if it is there.")] = False,
     config: Config = SITE,
 ) -> None:
     """Every card as CSV, numbers and plates in full."""
     _, cards = _open(config)
-    if file is None:
-        print(cards.export_csv(), end="")
+    permits = cards.all()
+    if file == TERMINAL:
+        print(write(permits), end="")
         return
     try:
-        file.touch(mode=0o600)
-        file.write_text(cards.export_csv(), encoding="utf-8")
+        file.touch(mode=0o600, exist_ok=force)
+        file.chmod(0o600)
+        file.write_text(write(permits), encoding="utf-8")
+    except FileExistsError as error:
+        raise Failure(f"{file} is there already: --force overwrites it") from error
     except OSError as error:
         raise Failure(f"{file}: {error.strerror}") from error
-    print(f"{len(cards.all())} cards exported to {file}")
+    print(f"{counted(len(permits), 'card')} exported to {file}")
 
 
-def _open(config: Path) -> tuple[Glance, Cards]:
-    place = look(config)
-    file = place.data / "journal.db"
+def _open(config: Path, fresh: bool = False) -> tuple[Glance, Cards]:
+    """`fresh`: where nothing is stored yet, make it; or else there is nothing to tell."""
+    place = settle(config, STORE)
+    file = place.data / STORE
+    if not fresh and not file.exists():
+        raise Failure(f"Nothing is stored in {place.data} yet: no gateway has run, and no card was issued")
     try:
         return place, Cards(file)
     except (OSError, sqlite3.Error) as error:
         raise Failure(f"{file}: {error}") from error
+
+
+def _record(cards: Cards, number: str) -> tuple[Permit | None, list[CardChange]]:
+    """The card as it is, None if it was removed, and its history."""
+    permit, history = cards.get(number), cards.history(number)
+    if not permit and not history:
+        raise Failure(f"{number} is not issued, and never was")
+    return permit, history
 
 
 def _known(cards: Cards, number: str) -> Permit:
@@ -235,13 +294,15 @@ def _known(cards: Cards, number: str) -> Permit:
 
 
 def _put(place: Glance, cards: Cards, permit: Permit, before: Permit | None = None) -> None:
-    if wrong := _issuing(place).wrong(permit, before):
-        raise Failure(wrong)
-    cards.put(permit, caller())
+    try:
+        cards.put(_issuing(place).checked(permit, before), caller())
+    except Refused as refused:
+        told = (replace(mistake, field=OPTIONS[mistake.field]) for mistake in refused.mistakes)
+        raise Failure("\n".join(map(str, told))) from refused
 
 
 def _issuing(place: Glance) -> Issuing:
-    return Issuing(frozenset(place.lanes), frozenset(place.private_spaces))
+    return Issuing(frozenset(place.lanes), frozenset(place.private_spaces), card_forms(place.readers))
 
 
 def _set_blocked(config: Path, number: str, blocked: bool) -> None:
@@ -262,18 +323,42 @@ def _plain(permit: Permit) -> dict[str, object]:
     return asdict(permit) | {"lanes": sorted(permit.lanes)}
 
 
-def _row(permit: Permit) -> Sequence[object]:
-    blocked = "blocked" if permit.blocked else ""
-    lanes = " ".join(sorted(permit.lanes)) or "all"
+def _change(change: CardChange) -> dict[str, object]:
+    now = change.permit
+    after = {"valid_from": now.valid_from, "valid_to": now.valid_to, "blocked": now.blocked} if now else {}
+    return {"at": change.at, "by": change.by, "action": _acts(change), **after}
+
+
+def _row(permit: Permit, today: date) -> Sequence[object]:
     days = (permit.valid_from, permit.valid_to)
-    return (permit.card, permit.kind, *days, permit.holder, permit.plate, permit.space, lanes, blocked)
+    whose = (permit.holder, permit.plate, permit.space)
+    return (permit.card, permit.kind, *days, *whose, _lanes(permit), _state(permit, today))
 
 
-def _to(permit: Permit | None) -> date | None:
-    return permit.valid_to if permit else None
+def _facts(permit: Permit | None) -> Iterator[tuple[str, str]]:
+    if permit:
+        yield "kind", permit.kind
+        yield "opens", _days(permit)
+        yield from ((name, text) for name in ("holder", "plate", "space") if (text := getattr(permit, name)))
+        yield "lanes", _lanes(permit)
 
 
-def _what(permit: Permit | None) -> str:
-    if permit is None:
-        return "removed"
-    return f"{permit.valid_from} … {permit.valid_to}" + (", blocked" if permit.blocked else "")
+def _state(permit: Permit, today: date) -> str:
+    """Why it does not open, if it does not."""
+    if permit.blocked:
+        return "blocked"
+    if today > permit.valid_to:
+        return "expired"
+    return "not yet valid" if today < permit.valid_from else ""
+
+
+def _acts(change: CardChange) -> str:
+    return ", ".join(change.acts)
+
+
+def _days(permit: Permit) -> str:
+    return f"{permit.valid_from} … {permit.valid_to}"
+
+
+def _lanes(permit: Permit) -> str:
+    return " ".join(sorted(permit.lanes)) or "all"

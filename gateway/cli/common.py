@@ -5,18 +5,30 @@ import json
 import os
 import socket
 from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from importlib import import_module
 from pathlib import Path
 from typing import Annotated
 from unicodedata import east_asian_width
+from zoneinfo import ZoneInfo
 
 import typer
 
+from sitewarden.config.errors import ConfigErrors
 from sitewarden.config.glance import Glance, glance
 from sitewarden.config.words import duration
 
 
 class Failure(Exception):
-    """Ends a command with exit code 1; its text is for the person who called it."""
+    """Ends a command; its text is for the person who called it."""
+
+    code = 1
+
+
+class WrongSite(Failure):
+    """The configuration that the command was given is none, or has mistakes."""
+
+    code = 2
 
 
 SITE = Path("site.yaml")
@@ -52,10 +64,41 @@ Full = Annotated[bool, typer.Option("--full", help="Card numbers and plates in f
 
 
 def look(config: Path) -> Glance:
-    """The little that a command has to know of the site."""
+    """The little that a command has to know of the site. Raises WrongSite."""
     if not config.exists():
-        raise Failure(f"{config}: no such file. Name the site's configuration: --config or SITEWARDEN_CONFIG")
-    return glance(config)
+        raise WrongSite(
+            f"{config}: no such file. Name the site's configuration: --config or SITEWARDEN_CONFIG"
+        )
+    try:
+        return glance(config)
+    except ConfigErrors as wrong:
+        raise WrongSite(mistakes(wrong)) from wrong
+
+
+def settle(config: Path, file: str) -> Glance:
+    """For a command that is about to make `file` in the data folder. Where it is not there yet, the folder
+    may be a mistaken one, so all of the configuration is checked first: raises WrongSite. Later a broken
+    alarm rule must keep nobody from blocking a card, and secrets are the gateway's alone."""
+    place = look(config)
+    try:
+        there = (place.data / file).exists()
+    except PermissionError as error:
+        raise Failure(f"{place.data}: not yours to open; try sudo") from error
+    if not there:
+        site = import_module("sitewarden.config.site")  # it takes longer to load than most commands to run
+        try:
+            site.load(config, environment=None)
+        except ConfigErrors as wrong:
+            raise WrongSite(mistakes(wrong)) from wrong
+    return place
+
+
+def mistakes(wrong: ConfigErrors) -> str:
+    return f"{wrong}\n{counted(len(wrong.errors), 'mistake')}."
+
+
+def counted(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"
 
 
 def knock(data: Path, config: Path) -> None:
@@ -76,7 +119,16 @@ def caller() -> str:
 
 
 def print_json(value: object) -> None:
-    print(json.dumps(value, ensure_ascii=False, indent=2, default=str))
+    print(json.dumps(value, ensure_ascii=False, indent=2, default=_plain))
+
+
+def _plain(value: object) -> str:
+    return f"{value.astimezone(UTC):%Y-%m-%dT%H:%M:%S.%fZ}" if isinstance(value, datetime) else str(value)
+
+
+def local(at: datetime, zone: ZoneInfo) -> str:
+    """An instant as the people of the site read it; the zone's name stands beside it or above it."""
+    return f"{at.astimezone(zone):%Y-%m-%d %H:%M:%S}"
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:

@@ -1,7 +1,7 @@
 """The command line. A command is a function, or a `typer.Typer`, of its own name in its own module; it is
 imported when it is called, so that issuing a card does not wait for a web server to load.
 
-Exit codes: 0 good, 1 failed, 2 wrongly called.
+Exit codes: 0 good, 1 failed, 2 wrongly called, or with a configuration that is wrong.
 """
 
 import sys
@@ -14,7 +14,7 @@ from typing import Annotated
 import typer
 
 from sitewarden.config.errors import ConfigErrors
-from sitewarden.gateway.cli.common import Failure
+from sitewarden.gateway.cli.common import Failure, mistakes
 
 COMMANDS: Mapping[str, tuple[str, str]] = {
     "demo": ("demo", "A whole site on this machine, with no hardware."),
@@ -54,10 +54,9 @@ def main(words: Sequence[str] | None = None) -> int:
         application(words)(args=list(words), prog_name="sitewarden")
     except Failure as failure:
         print(failure, file=sys.stderr)
-        return 1
+        return failure.code
     except ConfigErrors as wrong:
-        count = len(wrong.errors)
-        print(f"{wrong}\n{count} mistake{'' if count == 1 else 's'}.", file=sys.stderr)
+        print(mistakes(wrong), file=sys.stderr)
         return 1
     return 0
 

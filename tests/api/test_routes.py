@@ -98,7 +98,14 @@ def test_alarms_come_worst_first(house: SmallHouse, engineer: TestClient) -> Non
 
 def test_opening_a_barrier_needs_a_reason(house: SmallHouse, engineer: TestClient) -> None:
     url = "/api/v1/lanes/entrance/open"
-    assert engineer.post(url, json={"reason": "   "}).json()["code"] == "reason_needed"
+    for reason, code in (
+        ("", "reason_needed"),
+        ("   ", "reason_needed"),
+        ("\0", "invalid"),
+        ("x" * 201, "invalid"),
+    ):
+        answer = engineer.post(url, json={"reason": reason})
+        assert (answer.status_code, answer.json()["code"]) == (422, code)
     assert engineer.post(url, json={}).status_code == 422
     assert engineer.post("/api/v1/lanes/none/open", json={"reason": "x"}).status_code == 404
     assert house.board.lane("entrance").last is None
@@ -152,13 +159,13 @@ def test_a_record_that_the_disk_refuses_is_said(
 
 def test_cards(engineer: TestClient, house: SmallHouse) -> None:
     card = {"kind": "temporary", "valid_from": "2026-05-01", "valid_to": "2026-05-31", "plate": "粤A12345"}
-    assert engineer.put("/api/v1/cards/00AA", json=card).json()["plate"] == "粤A12345"
-    assert engineer.patch("/api/v1/cards/00AA", json={"blocked": True}).json()["blocked"] is True
-    known = house.cards.get("00AA")
+    assert engineer.put("/api/v1/cards/0A000000AA", json=card).json()["plate"] == "粤A12345"
+    assert engineer.patch("/api/v1/cards/0A000000AA", json={"blocked": True}).json()["blocked"] is True
+    known = house.cards.get("0A000000AA")
     assert known is not None
     assert (known.blocked, known.plate, str(known.valid_to)) == (True, "粤A12345", "2026-05-31")
-    assert [c["card"] for c in engineer.get("/api/v1/cards?text=a123").json()["items"]] == ["00AA"]
-    assert house.cards.history("00AA")[-1].by == "the-engineer"
+    assert [c["card"] for c in engineer.get("/api/v1/cards?text=a123").json()["items"]] == ["0A000000AA"]
+    assert house.cards.history("0A000000AA")[-1].by == "the-engineer"
 
 
 @pytest.mark.parametrize(
@@ -169,15 +176,19 @@ def test_cards(engineer: TestClient, house: SmallHouse) -> None:
         {"lanes": ["nowhere"]},
         {"colour": "red"},
         {"holder": "x" * 101},
+        {"holder": "x\x1b[31mRED"},
+        {"plate": "a\u202eb"},
+        {"plate": "x" * 21},
+        {"space": "x" * 41, "kind": "private"},
     ],
 )
 def test_a_wrong_card_is_refused(engineer: TestClient, house: SmallHouse, wrong: dict[str, object]) -> None:
     card = {"kind": "temporary", "valid_from": "2026-05-01", "valid_to": "2026-05-31", **wrong}
-    answer = engineer.put("/api/v1/cards/00AA", json=card)
+    answer = engineer.put("/api/v1/cards/0A000000AA", json=card)
     assert answer.status_code == 422
     assert answer.headers["content-type"] == "application/problem+json"
-    assert house.cards.get("00AA") is None
-    assert engineer.patch("/api/v1/cards/00AA", json={"blocked": True}).status_code == 404
+    assert house.cards.get("0A000000AA") is None
+    assert engineer.patch("/api/v1/cards/0A000000AA", json={"blocked": True}).status_code == 404
 
 
 def test_a_card_whose_passage_was_missed_is_forgiven(house: SmallHouse, engineer: TestClient) -> None:
@@ -192,28 +203,36 @@ def test_a_card_whose_passage_was_missed_is_forgiven(house: SmallHouse, engineer
     assert house.board.lane("entrance").swipes[0].why is Why.PERMIT
 
 
-@pytest.mark.parametrize("number", ["zz zz", "x" * 33, "卡号", "%00"])
-def test_a_card_number_is_of_letters_and_digits(engineer: TestClient, number: str) -> None:
+@pytest.mark.parametrize("number", ["zz zz", "x" * 33, "卡号", "%00", "ZZ", "0A0000000", "0A000000GG"])
+def test_a_card_number_is_what_the_readers_send(engineer: TestClient, number: str) -> None:
     card = {"kind": "temporary", "valid_from": "2026-05-01", "valid_to": "2026-05-31"}
-    assert engineer.put(f"/api/v1/cards/{number}", json=card).status_code == 422
+    answer = engineer.put(f"/api/v1/cards/{number}", json=card)
+    assert answer.status_code == 422
+    assert "expected ten hexadecimal digits" in answer.json()["detail"]
+
+
+def test_a_card_of_another_form_is_still_shown_and_blocked(engineer: TestClient, house: SmallHouse) -> None:
+    house.cards.put(replace(LIAO, card="ZZ"), "an older version")
+    assert engineer.get("/api/v1/cards/zz").json()["card"] == "ZZ"
+    assert engineer.patch("/api/v1/cards/ZZ", json={"blocked": True}).json()["blocked"] is True
 
 
 def test_both_spellings_are_one_card(engineer: TestClient, house: SmallHouse) -> None:
     card = {"kind": "temporary", "valid_from": "2026-05-01", "valid_to": "2026-05-31"}
-    for number in ("00fe", "00FE"):
-        assert engineer.put(f"/api/v1/cards/{number}", json=card).json()["card"] == "00FE"
-    assert engineer.patch("/api/v1/cards/00fE", json={"blocked": True}).json()["blocked"] is True
+    for number in ("0a000000fe", "0A000000FE"):
+        assert engineer.put(f"/api/v1/cards/{number}", json=card).json()["card"] == "0A000000FE"
+    assert engineer.patch("/api/v1/cards/0a000000fE", json={"blocked": True}).json()["blocked"] is True
     assert [permit.blocked for permit in house.cards.search("00fe")] == [True]
 
 
 def test_a_private_card_has_a_space_that_there_is(engineer: TestClient, house: SmallHouse) -> None:
     card = {"kind": "private", "valid_from": "2026-05-01", "valid_to": "2026-05-31"}
     for space, code in (("", 422), ("B9-99", 422), ("B1-017", 200)):
-        assert engineer.put("/api/v1/cards/00AA", json={**card, "space": space}).status_code == code
-    assert engineer.patch("/api/v1/cards/00AA", json={"space": "B9-99"}).status_code == 422
+        assert engineer.put("/api/v1/cards/0A000000AA", json={**card, "space": space}).status_code == code
+    assert engineer.patch("/api/v1/cards/0A000000AA", json={"space": "B9-99"}).status_code == 422
     parking = replace(house.site.plan.parking, private_spaces=frozenset({"B1-018"}))
     house.site = replace(house.site, plan=replace(house.site.plan, parking=parking))
-    assert engineer.patch("/api/v1/cards/00AA", json={"blocked": True}).status_code == 200
+    assert engineer.patch("/api/v1/cards/0A000000AA", json={"blocked": True}).status_code == 200
 
 
 def test_a_reload_that_is_refused_names_every_error(house: SmallHouse, engineer: TestClient) -> None:

@@ -29,6 +29,9 @@ def test_a_token_is_shown_once_and_lets_in_until_it_is_revoked(shell: Shell, fol
     [
         (("add", "twice"), 1, "there is a token named 'twice' already"),
         (("add", "x", "--role", "boss"), 2, "boss"),
+        (("add", " "), 1, "the name: found nothing, expected a text"),
+        (("add", "x" * 65), 1, "the name: found 65 characters, expected at most 64"),
+        (("add", "x\x1b"), 1, "the name: found 'x\\x1b', expected a text without control characters"),
         (("revoke", "nobody"), 1, "no token named 'nobody'"),
     ],
 )

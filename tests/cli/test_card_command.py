@@ -1,13 +1,14 @@
 """`card`: what the service desk does, with and without a gateway running."""
 
+import re
 import stat
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path
 
 import pytest
 
 from sitewarden.gateway.cards import Cards
-from sitewarden.rules.model import PermitKind
+from sitewarden.rules.model import Permit, PermitKind
 from tests.cli.conftest import Shell
 
 CARD, OTHER = "01000734E0", "0A00123456"
@@ -78,24 +79,44 @@ def test_without_a_list_of_spaces_any_will_do(shell: Shell, folder: Path, cards:
 @pytest.mark.parametrize(
     ("words", "code", "says"),
     [
-        (("add", CARD, "--to", "2027-02-30"), 2, "not a date"),
+        (("add", CARD, "--to", "2027-02-30"), 2, "expected a date such as 2027-01-31"),
         (("add", CARD), 2, "--to"),
-        (("add", "0100-0734", "--to", "2099-02-28"), 2, "letters and digits"),
+        (("add", "0a001", "--to", "2099-02-28"), 1, "CARD: found '0A001', expected ten hexadecimal digits"),
+        (
+            ("add", "ZZZZZZZZZZ", "--to", "2099-02-28"),
+            1,
+            "CARD: found 'ZZZZZZZZZZ', expected ten hexadecimal",
+        ),
+        (
+            ("add", CARD, "--to", "2099-02-28", "--holder", "x\x1b[31m"),
+            1,
+            "--holder: found 'x\\x1b[31m', expected",
+        ),
+        (
+            ("add", CARD, "--to", "2099-02-28", "--plate", "x" * 21),
+            1,
+            "--plate: found 21 characters, expected at",
+        ),
         (("add", CARD, "--to", "2099-02-28", "--kind", "yearly"), 2, "yearly"),
-        (("add", CARD, "--to", "2099-02-28", "--kind", "private"), 1, "space ''"),
+        (("add", CARD, "--to", "2099-02-28", "--kind", "private"), 1, "--space: found nothing, expected one"),
         (
             ("add", CARD, "--to", "2099-02-28", "--kind", "private", "--space", "B9-99"),
             1,
             "private_spaces",
         ),
-        (("add", CARD, "--to", "2099-02-28", "--lane", "north"), 1, "expected entrance, exit"),
-        (("add", CARD, "--to", "2020-02-28"), 1, "valid_to 2020-02-28, expected"),
+        (
+            ("add", CARD, "--to", "2099-02-28", "--lane", "north"),
+            1,
+            "--lane: found 'north', expected entrance, exit",
+        ),
+        (("add", CARD, "--to", "2020-02-28"), 1, "--to: found 2020-02-28, expected the first day, "),
         (("add", OTHER, "--to", "2099-02-28"), 1, "issued already"),
         (("renew", CARD, "--to", "2099-02-28"), 1, "is not issued"),
         (("block", CARD), 1, "is not issued"),
         (("remove", CARD), 1, "is not issued"),
-        (("show", CARD), 1, "is not issued"),
-        (("list", "-c", "nowhere.yaml"), 1, "no such file"),
+        (("show", CARD), 1, "is not issued, and never was"),
+        (("forgive", CARD), 1, "is not issued, and never was"),
+        (("list", "-c", "nowhere.yaml"), 2, "no such file"),
     ],
 )
 def test_what_cannot_be(shell: Shell, words: tuple[str, ...], code: int, says: str) -> None:
@@ -105,7 +126,7 @@ def test_what_cannot_be(shell: Shell, words: tuple[str, ...], code: int, says: s
     assert says in typed.err
 
 
-def test_lists_are_masked_unless_asked(shell: Shell) -> None:
+def test_lists_are_masked_unless_asked(shell: Shell, cards: Cards) -> None:
     assert shell("card", "list").out == "No cards.\n"
     shell("card", "add", CARD, "--to", "2099-01-31", "--plate", "粤B12345", "--holder", "3-1202")
     for words in (("list",), ("list", "--json"), ("list", "--text", "1202")):
@@ -119,26 +140,77 @@ def test_lists_are_masked_unless_asked(shell: Shell) -> None:
     assert shell("card", "list", "--text", "9999").out == "No cards.\n"
 
 
-def test_show_has_the_history(shell: Shell) -> None:
+def test_show_says_in_words_how_the_card_is_and_what_was_done(shell: Shell) -> None:
+    shell("card", "add", CARD, "--from", "2027-01-01", "--to", "2099-01-31", "--holder", "3-1202")
+    for _ in range(2):
+        shell("card", "block", CARD)
+    facts, history = shell("card", "show", CARD).out.split("\n\n")
+    assert [line.split(maxsplit=1) for line in facts.splitlines()] == [
+        ["card", CARD],
+        ["state", "blocked"],
+        ["kind", "monthly"],
+        ["opens", "2027-01-01 … 2099-01-31"],
+        ["holder", "3-1202"],
+        ["lanes", "all"],
+    ]
+    head, *rows = history.splitlines()
+    assert head.startswith("when (Asia/Shanghai) ")
+    assert [row.split()[3] for row in rows] == ["issued", "blocked"]
+
+
+def test_show_for_programs(shell: Shell) -> None:
     shell("card", "add", CARD, "--from", "2027-01-01", "--to", "2027-01-31")
-    shell("card", "block", CARD)
+    shell("card", "renew", CARD, "--to", "2027-02-28")
+    shell("card", "remove", CARD)
+    told = shell("card", "show", CARD, "--json").json
+    assert (told["card"], told["removed"], told["valid_to"]) == (CARD, True, "2027-02-28")
+    assert [line["action"] for line in told["history"]] == ["issued", "renewed", "removed"]
+    assert all(datetime.strptime(line["at"], "%Y-%m-%dT%H:%M:%S.%f%z") for line in told["history"])
+    assert all(line["at"].endswith("Z") for line in told["history"])
+
+
+def test_the_history_of_a_removed_card_stays(shell: Shell) -> None:
+    shell("card", "add", CARD, "--to", "2099-01-31", "--holder", "3-1202")
+    shell("card", "remove", CARD)
     typed = shell("card", "show", CARD)
-    assert "2027-01-01 … 2027-01-31, blocked" in typed.out
-    assert [change["valid_to"] for change in shell("card", "show", CARD, "--json").json["history"]] == [
-        "2027-01-31"
-    ] * 2
+    assert typed.code == 0
+    assert "state   removed\n" in typed.out
+    assert "3-1202" in typed.out
+    assert typed.out.rstrip().endswith("removed")
+
+
+def test_a_card_of_an_older_version_is_listed_and_can_go(shell: Shell, cards: Cards) -> None:
+    cards.put(Permit("ZZ", PermitKind.MONTHLY, date(2026, 1, 1), date(2099, 1, 1)), "an older version")
+    assert "ZZ" in shell("card", "list", "--full").out
+    assert shell("card", "block", "zz").code == 0
+    assert shell("card", "remove", "zz").code == 0
+    assert cards.all() == []
 
 
 def test_export_and_import(shell: Shell, folder: Path, cards: Cards) -> None:
     shell("card", "add", CARD, "--from", "2027-01-01", "--to", "2027-01-31", "--lane", "exit")
-    assert shell("card", "export", "cards.csv").code == 0
+    assert shell("card", "export", "cards.csv").out == "1 card exported to cards.csv\n"
     file = folder / "cards.csv"
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
-    assert file.read_text("utf-8") == shell("card", "export").out
+    assert file.read_text("utf-8") == shell("card", "export").out == shell("card", "export", "-").out
     before = cards.get(CARD)
     shell("card", "remove", CARD)
-    assert shell("card", "import", "cards.csv").out == "1 cards imported.\n"
+    assert shell("card", "import", "cards.csv").out == "1 card imported.\n"
     assert cards.get(CARD) == before
+
+
+def test_an_export_does_not_overwrite_unless_told(shell: Shell, folder: Path, cards: Cards) -> None:
+    file = folder / "cards.csv"
+    file.write_text("kept")
+    typed = shell("card", "export", "cards.csv")
+    assert (typed.code, typed.err) == (1, "cards.csv is there already: --force overwrites it\n")
+    assert file.read_text() == "kept"
+    assert shell("card", "export", "cards.csv", "--force").out == "0 cards exported to cards.csv\n"
+    assert file.read_text().startswith("card,kind")
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert (
+        shell("card", "export", "nowhere/cards.csv").err == "nowhere/cards.csv: No such file or directory\n"
+    )
 
 
 def test_import_takes_the_good_lines_and_names_the_others(shell: Shell, folder: Path, cards: Cards) -> None:
@@ -147,25 +219,60 @@ def test_import_takes_the_good_lines_and_names_the_others(shell: Shell, folder: 
         "utf-8",
     )
     typed = shell("card", "import", "cards.csv")
-    assert (typed.code, typed.out) == (1, "1 cards imported.\n")
-    assert typed.err.startswith("cards.csv:3: kind 'yearly', expected monthly")
+    assert (typed.code, typed.out) == (1, "1 card imported.\n")
+    assert typed.err.startswith("cards.csv:3:12: kind: found 'yearly', expected monthly")
     assert [permit.card for permit in cards.all()] == [CARD]
 
 
-def test_a_broken_rule_or_a_missing_secret_does_not_stop_the_desk(shell: Shell, folder: Path) -> None:
+def broken(folder: Path) -> None:
+    """A mistake in a rule, and a secret that only the gateway's own environment has."""
     text = (folder / "site.yaml").read_text("utf-8")
-    broken = (
-        text.replace("severity: critical", "severity: worst")
-        + "\nsinks: {x: {type: mqtt, password: {env: NO}}}\n"
-    )
-    (folder / "site.yaml").write_text(broken, "utf-8")
+    secret = "\nsinks: {x: {type: mqtt, host: a, password: {env: NO}}}\n"
+    (folder / "site.yaml").write_text(text.replace("severity: critical", "severity: worst") + secret, "utf-8")
+
+
+def test_a_broken_rule_or_a_missing_secret_does_not_stop_a_desk_at_work(shell: Shell, folder: Path) -> None:
+    shell("card", "add", OTHER, "--to", "2099-01-31")
+    broken(folder)
     assert shell("check", "site.yaml").code == 1
     assert shell("card", "add", CARD, "--to", "2099-01-31").code == 0
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("card", "list"),
+        ("card", "add", CARD, "--to", "2099-01-31"),
+        ("card", "show", CARD),
+        ("token", "list"),
+        ("token", "add", "x"),
+        ("link",),
+    ],
+)
+def test_where_nothing_is_stored_yet_a_mistaken_configuration_is_told(
+    shell: Shell, folder: Path, words: tuple[str, ...]
+) -> None:
+    """It may be the path of the data that is wrong: no card would seem to have been issued."""
+    broken(folder)
+    typed = shell(*words)
+    assert (typed.code, typed.out) == (2, "")
+    *lines, count = typed.err.splitlines()
+    assert all(re.match(r"site\.yaml:\d+:\d+: (alarms|stale)\.", line) for line in lines)
+    assert count == "3 mistakes."
+    assert not (folder / "data").exists()
+
+
+def test_where_nothing_is_stored_yet_there_is_nothing_to_tell(shell: Shell, folder: Path) -> None:
+    typed = shell("card", "list")
+    assert (typed.code, typed.out) == (1, "")
+    assert typed.err.startswith(f"Nothing is stored in {folder / 'data'} yet")
+    assert not (folder / "data").exists()
 
 
 def test_the_environment_names_the_site(
     shell: Shell, folder: Path, monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
+    shell("card", "add", CARD, "--to", "2099-01-31")
     monkeypatch.setenv("SITEWARDEN_CONFIG", str(folder / "site.yaml"))
     monkeypatch.chdir(tmp_path_factory.mktemp("elsewhere"))
-    assert shell("card", "list").out == "No cards.\n"
+    assert CARD in shell("card", "list", "--full").out

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from itertools import pairwise
@@ -9,12 +10,10 @@ from pathlib import Path
 from threading import Event
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from sitewarden.gateway import cards as module
-from sitewarden.gateway.cards import Cards
-from sitewarden.gateway.issuing import Issuing
+from sitewarden.gateway.cards import Act, Cards
+from sitewarden.gateway.database import Sync, connect
 from sitewarden.gateway.journal import Journal
 from sitewarden.rules.model import Permit, PermitKind, Stamp
 
@@ -23,8 +22,6 @@ HOME = Permit(
     *("0002", PermitKind.PRIVATE, date(2026, 1, 1), date(2026, 12, 31), "", "", "B12", True),
     frozenset({"in-1", "out-1"}),
 )
-
-ISSUING = Issuing(frozenset({"in-1", "out-1"}), frozenset({"B12"}))
 
 
 @pytest.fixture
@@ -90,95 +87,35 @@ def test_a_long_list_leaves_room_for_the_barriers(tmp_path: Path, monkeypatch: p
     assert max(after - before for before, after in pairwise(seen)) <= module.STEP <= 200
 
 
-def test_export_and_import_are_each_others_inverse(cards: Cards, tmp_path: Path) -> None:
-    cards.put_all([JUNE, HOME], "desk")
-    file = tmp_path / "cards.csv"
-    file.write_text(cards.export_csv(), encoding="utf-8-sig")
-    other = Cards(tmp_path / "other.db")
-    assert other.import_csv(file, "desk", ISSUING).good == 2
-    assert other.all() == [JUNE, HOME]
+def test_what_does_not_change_a_card_is_not_in_its_history(cards: Cards) -> None:
+    for _ in range(2):
+        cards.put_all([JUNE, replace(HOME, blocked=True)], "desk")
+    assert len(cards.history("0001")) == len(cards.history("0002")) == 1
+    assert cards.revision() == 2
 
 
-def test_a_spreadsheet_saved_in_china_is_understood(cards: Cards, tmp_path: Path) -> None:
-    file = tmp_path / "cards.csv"
-    file.write_text(
-        "card,kind,valid_from,valid_to,holder\n0001,monthly,2026-06-01,2026-06-30,王芳\n", "gb18030"
-    )
-    assert cards.import_csv(file, "desk", ISSUING).errors == ()
-    assert cards.all()[0].holder == "王芳"
+def test_a_history_says_what_was_done(cards: Cards) -> None:
+    july = replace(JUNE, valid_to=date(2026, 7, 31))
+    for permit in (JUNE, july, replace(july, blocked=True), july, replace(july, plate="京B1")):
+        cards.put(permit, "desk")
+    cards.put(replace(JUNE, blocked=True), "desk")
+    cards.withdraw("0001", "boss")
+    cards.put(JUNE, "desk")
+    assert [it.acts for it in cards.history("0001")] == [
+        (Act.ISSUED,),
+        (Act.RENEWED,),
+        (Act.BLOCKED,),
+        (Act.UNBLOCKED,),
+        (Act.ALTERED,),
+        (Act.RENEWED, Act.BLOCKED),
+        (Act.REMOVED,),
+        (Act.ISSUED,),
+    ]
 
 
-def test_good_lines_are_imported_and_bad_ones_named(cards: Cards, tmp_path: Path) -> None:
-    file = tmp_path / "cards.csv"
-    file.write_text(
-        "card,kind,valid_from,valid_to,blocked\n"
-        "0001,monthly,2026-06-01,2026-06-30,no\n"
-        ",monthly,2026-06-01,2026-06-30,no\n"
-        "0002,weekly,2026-06-01,2026-06-30,no\n"
-        "0003,monthly,2026-06-31,2026-06-30,no\n"
-        "0004,monthly,2026-07-01,2026-06-30,no\n"
-        "0005,monthly,2026-06-01,2026-06-30,maybe\n"
-        "0001,monthly,2026-06-01,2026-06-30,no\n"
-        "0006,monthly\n"
-        "0007,temporary,2026-06-01,2026-06-30,yes\n"
-    )
-    imported = cards.import_csv(file, "desk", ISSUING)
-    assert imported.good == 2
-    assert [it.card for it in cards.all()] == ["0001", "0007"]
-    assert imported.errors == (
-        f"{file}:3: card number: expected 1 to 32 letters and digits",
-        f"{file}:4: kind 'weekly', expected monthly, temporary, private",
-        f"{file}:5: valid_from '2026-06-31', expected a date such as 2026-01-31",
-        f"{file}:6: valid_to 2026-06-30, expected 2026-07-01 (valid_from) or later",
-        f"{file}:7: blocked 'maybe', expected yes or no",
-        f"{file}:8: a card of an earlier line, expected each card once",
-        f"{file}:9: valid_from '', expected a date such as 2026-01-31",
-    )
-
-
-def test_an_imported_card_is_written_as_the_reader_says_it_and_fits_the_site(
-    cards: Cards, tmp_path: Path
-) -> None:
-    file = tmp_path / "cards.csv"
-    file.write_text(
-        "card,kind,valid_from,valid_to,space,lanes\n"
-        "01000734e0,private,2026-06-01,2026-06-30,B12,in-1\n"
-        "01000734E0,monthly,2026-06-01,2026-06-30,,\n"
-        "01000734E1,private,2026-06-01,2026-06-30,B99,\n"
-        "01000734E2,monthly,2026-06-01,2026-06-30,,nowhere\n"
-    )
-    imported = cards.import_csv(file, "desk", ISSUING)
-    assert [it.card for it in cards.all()] == ["01000734E0"]
-    assert imported.errors == (
-        f"{file}:3: a card of an earlier line, expected each card once",
-        f"{file}:4: space 'B99', expected one of the site's private_spaces",
-        f"{file}:5: no lane nowhere, expected in-1, out-1",
-    )
-
-
-@pytest.mark.parametrize(
-    ("text", "error"),
-    [
-        ("", "1: no column card, kind, valid_from, valid_to, expected card,kind,valid_from"),
-        ("card,kind,valid_from,valid_to,colour\n", "1: unknown column colour, expected card,kind,valid_from"),
-    ],
-)
-def test_a_file_of_another_shape_is_refused(cards: Cards, tmp_path: Path, text: str, error: str) -> None:
-    file = tmp_path / "cards.csv"
-    file.write_text(text)
-    imported = cards.import_csv(file, "desk", ISSUING)
-    assert imported.good == 0
-    assert imported.errors[0].startswith(f"{file}:{error}")
-
-
-@pytest.fixture(scope="module")
-def shared(tmp_path_factory: pytest.TempPathFactory) -> Cards:
-    return Cards(tmp_path_factory.mktemp("import") / "journal.db")
-
-
-@settings(max_examples=50, deadline=None)
-@given(data=st.binary(max_size=300))
-def test_no_file_breaks_the_import(shared: Cards, data: bytes) -> None:
-    file = shared.path.with_name("cards.csv")
-    file.write_bytes(b"card,kind,valid_from,valid_to\n" + data)
-    assert shared.import_csv(file, "desk", ISSUING).good == 0
+def test_the_first_line_that_is_left_of_a_history_does_not_claim_to_be_its_beginning(cards: Cards) -> None:
+    cards.put(JUNE, "desk")
+    cards.put(replace(JUNE, blocked=True), "desk")
+    with closing(connect(cards.path, Sync.FULL)) as db:
+        db.execute("DELETE FROM permit_log WHERE revision = 1")
+    assert [it.acts for it in cards.history("0001")] == [(Act.KEPT,)]

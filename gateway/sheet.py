@@ -1,0 +1,159 @@
+"""Cards as a spreadsheet: what `card export` writes, and `card import` reads, also as a Chinese Excel saves
+it: GB 18030, semicolons, 2027/1/31."""
+
+import csv
+import io
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from sitewarden.gateway.cards import COLUMNS
+from sitewarden.gateway.issuing import A_DAY, Issuing, Mistake, Refused, day
+from sitewarden.gateway.texts import shown
+from sitewarden.rules.model import Permit, PermitKind
+
+NEEDED = COLUMNS[:4]
+DELIMITERS = ",;\t"
+_BLOCKED = {"yes": True, "true": True, "1": True, "no": False, "false": False, "0": False, "": False}
+
+
+@dataclass(frozen=True, slots=True)
+class Sheet:
+    """The cards of the good lines; `errors` read `file:line:col: column: found, expected`."""
+
+    permits: tuple[Permit, ...]
+    errors: tuple[str, ...]
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    line: int
+    cells: Sequence[str]
+    raw: str
+    delimiter: str
+
+    def place(self, cell: int) -> str:
+        """`line:col` where the cell begins; a row that is too short ends there."""
+        quoted, left, at = False, cell, 0
+        for char in self.raw.rstrip("\r\n"):
+            if not left:
+                break
+            quoted ^= char == '"'
+            left -= char == self.delimiter and not quoted
+            at += 1
+        before = self.raw[:at]
+        return f"{self.line + before.count(chr(10))}:{at - before.rfind(chr(10))}"
+
+
+def write(permits: Sequence[Permit]) -> str:
+    """`lanes` are separated by blanks."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    for it in permits:
+        days = (it.valid_from.isoformat(), it.valid_to.isoformat())
+        blocked = "yes" if it.blocked else "no"
+        writer.writerow(
+            (it.card, it.kind, *days, it.holder, it.plate, it.space, blocked, " ".join(sorted(it.lanes)))
+        )
+    return text.getvalue()
+
+
+def read(path: Path, issuing: Issuing) -> Sheet:
+    """Raises OSError."""
+    data = path.read_bytes()
+    try:
+        return _read(path, data.decode("utf-8-sig"), issuing)
+    except UnicodeDecodeError:
+        note = f"{path} is not UTF-8: read as GB 18030"
+    try:
+        return _read(path, data.decode("gb18030"), issuing, note)
+    except UnicodeDecodeError as error:
+        line = data[: error.start].count(b"\n") + 1
+        found = f"{path}:{line}:1: found bytes that are neither UTF-8 nor GB 18030, expected text"
+        return Sheet((), (found,))
+
+
+def _read(path: Path, text: str, issuing: Issuing, note: str = "") -> Sheet:
+    good: dict[str, Permit] = {}
+    lines: dict[str, int] = {}
+    errors: list[str] = []
+    try:
+        head, *rows = _rows(text)
+    except csv.Error as error:
+        return Sheet(
+            (), (f"{path}:1:1: found {error}, expected a quote at the end of every quoted cell",), note
+        )
+    names = [name.lower() for name in head.cells]
+    if wrong := _wrong_head(head, names):
+        return Sheet((), (f"{path}:{wrong}",), note)
+    for row in rows:
+        if len(row.cells) > len(names):
+            found = f"found {len(row.cells)} cells, expected {len(names)} as in the first line"
+            errors.append(f"{path}:{row.place(len(names))}: {found}")
+            continue
+        try:
+            permit = issuing.checked(
+                _permit(dict.fromkeys(COLUMNS, "") | dict(zip(names, row.cells, strict=False)))
+            )
+            if (first := lines.setdefault(permit.card, row.line)) != row.line:
+                raise Refused((Mistake("card", f"the card of line {first} again", "each card once"),))
+        except Refused as refused:
+            places = (
+                (row.place(names.index(it.field) if it.field in names else len(names)), it)
+                for it in refused.mistakes
+            )
+            errors += [f"{path}:{place}: {mistake}" for place, mistake in places]
+        else:
+            good[permit.card] = permit
+    return Sheet(tuple(good.values()), tuple(errors), note)
+
+
+def _rows(text: str) -> Iterator[_Row]:
+    """The rows that are not blank, the head first; there is always one."""
+    lines = io.StringIO(text, newline="").readlines() or [""]
+    delimiter = max(DELIMITERS, key=lines[0].count)
+    reader, begun = csv.reader(lines, delimiter=delimiter), 0
+    for cells in reader:
+        first, begun = begun, reader.line_num
+        if first == 0 or any(map(str.strip, cells)):
+            yield _Row(first + 1, [cell.strip() for cell in cells], "".join(lines[first:begun]), delimiter)
+
+
+def _wrong_head(head: _Row, names: Sequence[str]) -> str:
+    for at, name in enumerate(names):
+        if name not in COLUMNS or name in names[:at]:
+            what = "a second time" if name in COLUMNS else "that there is not"
+            return f"{head.place(at)}: found the column {shown(name)} {what}, expected {','.join(COLUMNS)}"
+    if missing := [name for name in NEEDED if name not in names]:
+        return f"{head.place(0)}: found no column {', '.join(missing)}, expected {','.join(COLUMNS)}"
+    return ""
+
+
+def _permit(row: Mapping[str, str]) -> Permit:
+    """Raises Refused."""
+    mistakes: list[Mistake] = []
+    kind, blocked = row["kind"].lower(), row["blocked"].lower()
+    first, last = day(row["valid_from"]), day(row["valid_to"])
+    if kind not in tuple(PermitKind):
+        mistakes.append(Mistake("kind", shown(row["kind"]), ", ".join(PermitKind)))
+    if not first:
+        mistakes.append(Mistake("valid_from", shown(row["valid_from"]), A_DAY))
+    if not last:
+        mistakes.append(Mistake("valid_to", shown(row["valid_to"]), A_DAY))
+    if blocked not in _BLOCKED:
+        mistakes.append(Mistake("blocked", shown(row["blocked"]), "yes or no"))
+    if mistakes or not first or not last:
+        raise Refused(tuple(mistakes))
+    return Permit(
+        row["card"],
+        PermitKind(kind),
+        first,
+        last,
+        row["holder"],
+        row["plate"],
+        row["space"],
+        _BLOCKED[blocked],
+        frozenset(row["lanes"].split()),
+    )

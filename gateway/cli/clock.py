@@ -1,12 +1,13 @@
 """`clock`: the way back after the machine's clock was wrong."""
 
 import sqlite3
-from datetime import datetime, tzinfo
+from datetime import datetime
+from zoneinfo import ZoneInfo
 
 import typer
 
 from sitewarden.gateway.app import DataDirectoryBusy, alone
-from sitewarden.gateway.cli.common import SITE, Config, Failure, look
+from sitewarden.gateway.cli.common import SITE, Config, Failure, local, look
 from sitewarden.gateway.clock import EARLIEST, wall_now
 from sitewarden.gateway.journal import trust_clock
 
@@ -51,5 +52,5 @@ def trust(config: Config = SITE) -> None:
     print(f"From now on it is {_local(now, place.zone)}.")
 
 
-def _local(at: datetime, zone: tzinfo) -> str:
-    return f"{at.astimezone(zone):%Y-%m-%d %H:%M:%S %Z}"
+def _local(at: datetime, zone: ZoneInfo) -> str:
+    return f"{local(at, zone)} ({zone})"

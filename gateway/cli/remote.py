@@ -4,6 +4,7 @@ import json
 import os
 import socket
 from contextlib import closing
+from datetime import datetime
 from http import HTTPStatus
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
@@ -12,10 +13,29 @@ from urllib.parse import quote
 
 import typer
 
-from sitewarden.gateway.cli.common import SITE, Config, Failure, Json, caller, knock, look, print_json, table
+from sitewarden.gateway.cli.common import (
+    SITE,
+    Config,
+    Failure,
+    Json,
+    caller,
+    knock,
+    local,
+    look,
+    print_json,
+    table,
+)
+from sitewarden.gateway.texts import REASON
+from sitewarden.rules.model import AlarmState, FireStage
 
 BASE = "/api/v1"
 PATIENCE = 10.0  # s
+STATES = {
+    AlarmState.UNACKNOWLEDGED: "on, not acknowledged",
+    AlarmState.ACKNOWLEDGED: "on, acknowledged by {by}",
+    AlarmState.RETURNED: "over, not acknowledged",
+    AlarmState.LATCHED: "over, acknowledged by {by}, waits for its reset",
+}
 
 alarm = typer.Typer(
     help="""List, acknowledge and reset the alarms of the running gateway.
@@ -50,12 +70,16 @@ def list_(as_json: Json = False, config: Config = SITE) -> None:
     sitewarden alarm list
     sitewarden alarm list --json | jq -r '.[].id'
     """
-    alarms = Gateway(config).ask("GET", "/alarms")
+    gateway = Gateway(config)
+    alarms = gateway.ask("GET", "/alarms")
     if as_json:
         print_json(alarms)
     elif alarms:
-        rows = [(a["severity"], a["state"], _when(a["raised"]), a["id"], a["text"]) for a in alarms]
-        print(table(("severity", "state", "since (UTC)", "id", "alarm"), rows))
+        rows = [
+            (a["severity"], STATES[a["state"]].format_map(a), gateway.local(a["raised"]), a["id"], a["text"])
+            for a in alarms
+        ]
+        print(table(("severity", "state", f"since ({gateway.zone})", "id", "alarm"), rows))
     else:
         print("No open alarms.")
 
@@ -97,7 +121,7 @@ def reset_latch(
 @lane.command("open")
 def open_lane(
     name: Annotated[str, typer.Argument(help="As `status` shows it.", metavar="LANE")],
-    reason: Annotated[str, typer.Option(help="Why; the audit trail says so.")],
+    reason: Annotated[str, typer.Option(metavar="TEXT", help="Why; the audit trail says so.")],
     config: Config = SITE,
 ) -> None:
     """Open a lane's barrier, once.
@@ -105,6 +129,8 @@ def open_lane(
     \b
     sitewarden lane open entrance --reason ambulance
     """
+    if wrong := REASON.wrong(reason):
+        raise Failure("--reason: found {}, expected {}".format(*wrong))
     Gateway(config).ask("POST", f"/lanes/{name}/open", {"reason": reason})
     print(f"{name} opens.")
 
@@ -134,10 +160,10 @@ def status(as_json: Json = False, config: Config = SITE) -> None:
         return
     site = parts["site"]
     clock = "" if site["clock_trusted"] else ", clock not trusted"
-    print(f"{site['id']}: up since {_when(site['started'])} UTC, version {site['version']}{clock}")
-    print(
-        f"fire: {site['fire']['stage']}, open alarms: {site['open_alarms']}, cars inside: {site['inside']}\n"
-    )
+    started = f"{gateway.local(site['started'])} ({gateway.zone})"
+    print(f"{site['id']}: up since {started}, version {site['version']}{clock}")
+    print(f"open alarms: {site['open_alarms']}, cars inside: {site['inside']}")
+    print(_fire(site["fire"], gateway) + "\n")
     lanes = [
         (lane["lane"], lane["title"], lane["arm"], _verdict(lane["decision"])) for lane in parts["lanes"]
     ]
@@ -159,15 +185,20 @@ def reload(config: Config = SITE) -> None:
     sitewarden check site.yaml && sitewarden reload
     """
     changed = Gateway(config).ask("POST", "/reload")["changed"]
-    print(f"Built anew: {', '.join(changed)}." if changed else "Nothing changed.")
+    print(f"Reloaded, with changes to {', '.join(changed)}." if changed else "Reloaded: nothing changed.")
 
 
 class Gateway:
     """The running gateway of a site."""
 
     def __init__(self, config: Path) -> None:
-        self._config, self._data = config, look(config).data
+        place = look(config)
+        self._config, self._data, self.zone = config, place.data, place.zone
         self._language = "zh" if os.environ.get("LANG", "").startswith("zh") else "en"
+
+    def local(self, instant: str) -> str:
+        """An instant of its answers, in the site's time zone."""
+        return local(datetime.fromisoformat(instant), self.zone)
 
     def ask(self, method: str, path: str, body: object = None) -> Any:  # JSON
         """Raises Failure when no gateway answers, and with its own words when it refuses."""
@@ -204,8 +235,13 @@ class _Local(HTTPConnection):
         self.sock.connect(str(self._door))
 
 
-def _when(instant: str) -> str:
-    return instant[:19].replace("T", " ")
+def _fire(fire: dict[str, Any], gateway: Gateway) -> str:
+    match fire["stage"]:
+        case FireStage.FIRE:
+            return f"FIRE since {gateway.local(fire['since'])}, panel {fire['panel']}: the barriers are open"
+        case FireStage.HELD:
+            return "fire: over, the barriers stay open until `sitewarden fire reset`"
+    return "fire: none"
 
 
 def _up(up: bool | None) -> str:

@@ -1,6 +1,7 @@
 """`status`, `alarm` and `reload`, against a gateway of canned answers on a real Unix socket."""
 
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler
@@ -16,18 +17,22 @@ ALARMS = [
     {
         "id": alarm,
         "severity": severity,
-        "state": "unacknowledged",
+        "state": state,
         "raised": "2027-01-01T08:00:00Z",
         "text": "水位低",
+        "by": by,
     }
-    for alarm, severity in (("tank-low", "high"), ("device_offline:pump-1", "low"))
+    for alarm, severity, state, by in (
+        ("tank-low", "high", "unacknowledged", ""),
+        ("device_offline:pump-1", "low", "latched", "wang"),
+    )
 ]
 SITE = {
     "id": "cuihu",
     "started": "2027-01-01T00:00:00Z",
     "version": "9",
     "clock_trusted": False,
-    "fire": {"stage": "normal"},
+    "fire": {"stage": "normal", "since": None, "panel": ""},
     "open_alarms": 2,
     "inside": 7,
     "sinks": [{"name": "influx", "up": False, "waiting": 12, "lost": 0}],
@@ -122,17 +127,35 @@ def test_a_link_to_one_that_runs_says_nothing_more(shell: Shell, gateway: Canned
 def test_status(shell: Shell, gateway: Canned) -> None:
     typed = shell("status")
     assert typed.code == 0
-    for part in ("cuihu: up since 2027-01-01 00:00:00 UTC, version 9, clock not trusted", "cars inside: 7"):
+    for part in (
+        "cuihu: up since 2027-01-01 08:00:00 (Asia/Shanghai), version 9, clock not trusted",
+        "cars inside: 7",
+        "fire: none",
+    ):
         assert part in typed.out
     assert "denied: 已过期" in typed.out
     assert "influx  down  12" in typed.out
     assert shell("status", "--json").json["site"]["inside"] == 7
 
 
+@pytest.mark.parametrize(
+    ("stage", "says"),
+    [
+        ("fire", "FIRE since 2027-01-01 08:00:00, panel panel-1: the barriers are open"),
+        ("held", "fire: over, the barriers stay open until `sitewarden fire reset`"),
+    ],
+)
+def test_status_of_a_fire(shell: Shell, gateway: Canned, stage: str, says: str) -> None:
+    fire = {"stage": stage, "since": "2027-01-01T00:00:00Z", "panel": "panel-1"}
+    gateway.answers["GET /api/v1/site"] = (200, {**SITE, "fire": fire})
+    assert says in shell("status").out.splitlines()
+
+
 def test_alarms(shell: Shell, gateway: Canned) -> None:
     lines = shell("alarm", "list").out.splitlines()
-    assert lines[0].split() == ["severity", "state", "since", "(UTC)", "id", "alarm"]
-    assert lines[1].startswith("high      unacknowledged  2027-01-01 08:00:00")
+    assert lines[0].split() == ["severity", "state", "since", "(Asia/Shanghai)", "id", "alarm"]
+    assert re.match(r"high +on, not acknowledged +2027-01-01 16:00:00 ", lines[1])
+    assert re.match(r"low +over, acknowledged by wang, waits for its reset +2027", lines[2])
     assert shell("alarm", "list", "--json").json == ALARMS
     gateway.answers["GET /api/v1/alarms"] = (200, [])
     assert shell("alarm", "list").out == "No open alarms.\n"
@@ -159,6 +182,7 @@ def test_acknowledging(shell: Shell, gateway: Canned) -> None:
 def test_what_an_operator_can_do(
     shell: Shell, gateway: Canned, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...], asked: str
 ) -> None:
+    shell("card", "add", "0A00123456", "--to", "2099-01-31")
     monkeypatch.setenv("SUDO_USER", "wang")
     typed = shell(*words)
     assert (typed.code, typed.err) == (0, "")
@@ -171,11 +195,18 @@ def test_what_an_operator_can_do(
 
 def test_a_barrier_is_not_opened_without_a_reason(shell: Shell, gateway: Canned) -> None:
     assert shell("lane", "open", "in-1").code == 2
+    for reason, says in (
+        (" ", "found nothing, expected a text"),
+        ("a\x1bb", "found 'a\\x1bb', expected a text"),
+    ):
+        typed = shell("lane", "open", "in-1", "--reason", reason)
+        assert typed.code == 1
+        assert typed.err.startswith(f"--reason: {says}")
     assert gateway.asked == []
 
 
 def test_reload_is_told_or_refused(shell: Shell, gateway: Canned) -> None:
-    assert shell("reload").out == "Built anew: bus-1, rules.\n"
+    assert shell("reload").out == "Reloaded, with changes to bus-1, rules.\n"
     mistake = "site.yaml:3:4: site.id: found 5, expected a text"
     gateway.answers["POST /api/v1/reload"] = (409, {"detail": mistake})
     typed = shell("reload")

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from functools import partial
 from typing import Final
 
 from sitewarden.drivers.modbus.points import Kind, Point
@@ -47,6 +48,7 @@ class Gauge:
     at: datetime | None
     bar: Bar | None
     beyond: bool  # outside the normal band
+    off: bool  # a state that is not so
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +116,7 @@ def gauge(board: Board, words: Words, name: str) -> Gauge:
         reading.at.wall if reading else None,
         bar,
         number is not None and _beyond(point, number),
+        value is False,
     )
 
 
@@ -144,7 +147,7 @@ def device(board: Board, words: Words, id: str) -> Device:  # noqa: A002 - it is
         values,
         _fill(board.points.get(f"{id}.level"), _number(values.get("level"))),
         sorts[Sort.STATE],
-        sorted(sorts[Sort.MEASURED], key=lambda each: (each.bar is None, each.quality == NEVER)),
+        sorted(sorts[Sort.MEASURED], key=partial(_rank, picture)),
         sorts[Sort.SETTING],
         [gauges[f"{id}.{name}"] for name in picture.points],
     )
@@ -152,6 +155,11 @@ def device(board: Board, words: Words, id: str) -> Device:  # noqa: A002 - it is
 
 def _sort(point: Point) -> Sort:
     return Sort.SETTING if point.setting else Sort.STATE if point.kind in WORDED else Sort.MEASURED
+
+
+def _rank(picture: Picture, each: Gauge) -> tuple[bool, bool, bool]:
+    """What says most comes first."""
+    return each.name not in picture.points, each.bar is None, each.quality == NEVER
 
 
 def _value(board: Board, name: str) -> Value | None:

@@ -256,7 +256,7 @@ def test_the_history_has_one_row_for_each_time_an_alarm_came(house: SmallHouse, 
     assert (came, what) == ("14:31:00", "◆ Medium Device unreachable: Lift of house 3 (no answer)")
     assert (went, handled) == ("14:32:00", "the-engineer · 14:31:00")
     (_, what, went, handled), *_ = _rows(engineer, "about=tank&severity=high&only_open=true")
-    assert (what, went, handled) == ("▲ High Roof tank is low", "–", "–")
+    assert (what, went, handled) == ("▲ High Roof tank is low", "", "")
     for nothing in ("about=pump-1", "about=tank&severity=low", "about=lift-a&only_open=true"):
         assert _rows(engineer, nothing) == [["Nothing yet"]]
 

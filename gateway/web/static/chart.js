@@ -70,5 +70,5 @@
   addEventListener('resize', () => {
     for (const plot of plots.values()) plot.setSize({ width: plot.root.parentElement.clientWidth, height: 150 });
   });
-  rows.forEach(row => row.addEventListener('toggle', () => show(row))); // those that stand open are told of as well
+  rows.forEach(row => { row.addEventListener('toggle', () => show(row)); show(row); });
 })();

@@ -41,7 +41,7 @@ Config = Annotated[
 ConfigFile = Annotated[
     Path, typer.Argument(help="The site's configuration.", metavar="CONFIG", show_default=False)
 ]
-Json = Annotated[bool, typer.Option("--json", help="For programs.")]
+Json = Annotated[bool, typer.Option("--json", help="As JSON, for programs.")]
 
 
 def _time(text: str) -> float:

@@ -66,9 +66,11 @@ Sitewarden's demo is up: two lanes, two pumps, a tank, a lift and a fire contact
 def demo(
     for_: For = None,
     as_json: Json = False,
-    port: Annotated[int, typer.Option(min=0, max=65535, help="Of the page; if it is taken, another.")] = 8080,
+    port: Annotated[
+        int, typer.Option(min=0, max=65535, metavar="PORT", help="Of the page; if it is taken, another.")
+    ] = 8080,
     folder: Annotated[
-        Path | None, typer.Option(help="Keep the demo's files here.", show_default=False)
+        Path | None, typer.Option(metavar="FOLDER", help="Keep the demo's files here.", show_default=False)
     ] = None,
 ) -> None:
     """A whole site on this machine, with no hardware: two lanes, pumps, a tank, a lift, a fire contact.

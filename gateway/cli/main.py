@@ -12,6 +12,7 @@ from importlib.util import find_spec
 from typing import Annotated
 
 import typer
+from typer.core import TyperArgument
 
 from sitewarden.config.errors import ConfigErrors
 from sitewarden.gateway.cli.common import Failure, mistakes
@@ -46,6 +47,14 @@ What's on:  sitewarden status; sitewarden alarm list
 
 Commands that need a site take ./site.yaml, SITEWARDEN_CONFIG or --config.
 """
+
+
+def _untyped(argument: TyperArgument, *, ctx: object) -> str:
+    return ""
+
+
+# Beside the name of an argument typer puts its type in Python, which says nothing to whoever asks for help.
+TyperArgument.display_type_rich = _untyped  # type: ignore[assignment,method-assign]
 
 
 def main(words: Sequence[str] | None = None) -> int:
@@ -98,6 +107,9 @@ def _print_version(on: bool) -> None:
 
 
 def _options(
-    version: Annotated[bool, typer.Option("--version", is_eager=True, callback=_print_version)] = False,
+    version: Annotated[
+        bool,
+        typer.Option("--version", is_eager=True, callback=_print_version, help="Show the version and exit."),
+    ] = False,
 ) -> None:
     pass

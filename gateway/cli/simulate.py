@@ -27,8 +27,10 @@ def simulate(
     into: Annotated[Path, typer.Option(help="The folder of the simulated site.", metavar="FOLDER")] = Path(
         "simulated"
     ),
-    cars: Annotated[float, typer.Option(help="Cars an hour, at the quietest time of the day.")] = 6.0,
-    seed: Annotated[int, typer.Option(help="Chance: the same seed, the same cars.")] = 1,
+    cars: Annotated[
+        float, typer.Option(metavar="NUMBER", help="Cars an hour, at the quietest time of the day.")
+    ] = 6.0,
+    seed: Annotated[int, typer.Option(metavar="NUMBER", help="Chance: the same seed, the same cars.")] = 1,
 ) -> None:
     """Serve every device of a site, live: pseudo-terminals for its serial links, TCP ports for the others.
 

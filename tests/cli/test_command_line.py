@@ -1,13 +1,17 @@
 """Names, exit codes and help; each command is imported when it is called."""
 
+import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from importlib.metadata import version
 from importlib.util import find_spec
+from itertools import pairwise
 
 import pytest
+import typer
 
-from sitewarden.gateway.cli.main import COMMANDS
+from sitewarden.gateway.cli.main import COMMANDS, application
 from tests.cli.conftest import Shell
 
 BUILT = [name for name, (module, _) in COMMANDS.items() if find_spec(f"sitewarden.gateway.cli.{module}")]
@@ -53,6 +57,34 @@ def test_every_command_explains_itself_with_an_example(shell: Shell, name: str) 
     typed = shell(name, "--help")
     assert typed.code == 0
     assert f"sitewarden {name}" in typed.out.partition("\n")[2]
+
+
+def commands(app: typer.Typer, *words: str) -> Iterator[tuple[str, ...]]:
+    for one in app.registered_commands:
+        yield (*words, one.name or getattr(one.callback, "__name__", ""))
+    for group in app.registered_groups:
+        if group.typer_instance:
+            yield from commands(group.typer_instance, *words, group.name or "")
+
+
+EVERY = [words for name in BUILT for words in commands(application([name])) if words[0] == name]
+
+
+@pytest.mark.parametrize("words", EVERY, ids=" ".join)
+def test_every_word_of_a_command_is_explained_in_no_language_of_programmers(
+    shell: Shell, words: tuple[str, ...]
+) -> None:
+    """`<list[str]>` says nothing to a desk."""
+    typed = shell(*words, "--help")
+    assert typed.code == 0
+    assert not re.findall("<.*>", typed.out)
+    lines = typed.out.partition("Options:")[2].splitlines()
+    bare = [
+        line
+        for line, after in pairwise([*lines, ""])
+        if re.fullmatch(r"  -\S+( \S+)*", line) and not after[:20].isspace()
+    ]
+    assert bare == []
 
 
 def test_without_a_word_it_explains(shell: Shell) -> None:

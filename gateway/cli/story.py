@@ -1,7 +1,8 @@
 """What a run of a site brought, counted from the same fan-out that every sink hangs off."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
 from sitewarden.gateway.hub import Hub
 from sitewarden.rules.model import (
@@ -23,38 +24,57 @@ MOST = 1_000_000  # effects that are remembered; older ones are counted as not h
 ACTIVE = (AlarmState.UNACKNOWLEDGED, AlarmState.ACKNOWLEDGED)
 
 
+@dataclass(frozen=True, slots=True)
+class Points:
+    points: int
+    readings: int
+    stored: int  # for the charts: of the readings, the good numbers
+
+
+@dataclass(frozen=True, slots=True)
+class Fire:
+    stages: list[str]
+    released_after_s: Mapping[
+        str, float | None
+    ]  # by lane; None: its arm did not come up, or no switch says so
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """Counts by reason, direction and id."""
+
+    swipes: Mapping[str, Mapping[str, int]]
+    passages: Mapping[str, int]
+    alarms: Mapping[str, Mapping[str, int]]
+    points: Points
+    fire: Fire
+    not_heard: int  # effects that came too fast to be counted above
+
+
 class Story:
     def __init__(self, hub: Hub, plan: SitePlan) -> None:
         self._heard, self._plan = hub.subscribe("story", MOST, WANTED), plan
 
-    def told(self, stored: int) -> dict[str, object]:
-        """Counts by reason and id; `released_after` is seconds from the fire to each arm being up.
-        `stored`: good numeric readings in the trend store, which keeps no others."""
+    def told(self, stored: int) -> Told:
+        """`stored`: good numeric readings in the trend store, which keeps no others."""
         effects = self._heard.take(0.0)
         decisions = [effect for effect in effects if isinstance(effect, Decision)]
         changes = [effect for effect in effects if isinstance(effect, AlarmChange)]
         readings = [effect for effect in effects if isinstance(effect, Reading)]
-        return {
-            "swipes": {verdict.value: _whys(decisions, verdict) for verdict in Verdict},
-            "passages": dict(Counter(e.direction.value for e in effects if isinstance(e, Passage))),
-            "alarms": {
-                "raised": dict(Counter(c.alarm.id for c in changes if _raised(c))),
-                "cleared": dict(Counter(c.alarm.id for c in changes if _cleared(c))),
+        return Told(
+            swipes={verdict.value: _whys(decisions, verdict) for verdict in Verdict},
+            passages=_counted(e.direction.value for e in effects if isinstance(e, Passage)),
+            alarms={
+                "raised": _counted(c.alarm.id for c in changes if _raised(c)),
+                "cleared": _counted(c.alarm.id for c in changes if _cleared(c)),
             },
-            "points": {
-                "points": len({reading.point for reading in readings}),
-                "readings": len(readings),
-                "stored": stored,
-            },
-            "fire": {
-                "stages": [e.after.value for e in effects if isinstance(e, FireChange)],
-                "released_after": self._released(effects),
-            },
-            "not_heard": self._heard.dropped,
-        }
+            points=Points(len({reading.point for reading in readings}), len(readings), stored),
+            fire=Fire([e.after.value for e in effects if isinstance(e, FireChange)], self._released(effects)),
+            not_heard=self._heard.dropped,
+        )
 
     def _released(self, effects: Sequence[Effect]) -> Mapping[str, float | None]:
-        """By lane; None: the arm did not come up, or has no limit switch."""
+        """From the fire to each arm being up."""
         lanes = {lane.barrier.opened: lane.id for lane in self._plan.parking.lanes if lane.barrier.opened}
         after: dict[str, float | None] = dict.fromkeys(lane.id for lane in self._plan.parking.lanes)
         up: set[str] = set()
@@ -73,7 +93,11 @@ class Story:
 
 
 def _whys(decisions: Sequence[Decision], verdict: Verdict) -> Mapping[str, int]:
-    return dict(Counter(decision.why.value for decision in decisions if decision.verdict is verdict))
+    return _counted(decision.why.value for decision in decisions if decision.verdict is verdict)
+
+
+def _counted(names: Iterable[str]) -> Mapping[str, int]:
+    return dict(Counter(names))
 
 
 def _raised(change: AlarmChange) -> bool:

@@ -10,7 +10,7 @@ import pytest
 
 from sitewarden.config.site import load
 from sitewarden.gateway.board import Board
-from sitewarden.gateway.cli.story import Story
+from sitewarden.gateway.cli.story import Fire, Points, Story
 from sitewarden.gateway.demo import LiveEstate, permits
 from sitewarden.gateway.hub import Hub
 from sitewarden.gateway.journal import Journal
@@ -80,23 +80,38 @@ def test_the_story_counts_by_reason_and_says_when_each_arm_was_up() -> None:
         ]
     )
     told = story.told(stored=7)
-    assert told["swipes"] == {"granted": {"permit": 1}, "denied": {"expired": 1}}
-    assert told["fire"] == {"stages": ["fire"], "released_after": {"entrance": 0.0, "exit": 1.5}}
-    assert told["points"] == {"points": 2, "readings": 2, "stored": 7}
+    assert told.swipes == {"granted": {"permit": 1}, "denied": {"expired": 1}}
+    assert told.fire == Fire(["fire"], {"entrance": 0.0, "exit": 1.5})
+    assert told.points == Points(points=2, readings=2, stored=7)
+
+
+def demo(*words: str) -> str:
+    """What it prints."""
+    command = [sys.executable, "-m", "sitewarden.gateway", "demo", "--port", "0", *words]
+    run = subprocess.run(command, capture_output=True, text=True, timeout=85, check=False)
+    assert run.returncode == 0, run.stderr
+    return run.stdout
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(90)
 def test_a_demo_of_limited_length_makes_everything_happen_and_says_so() -> None:
-    command = [sys.executable, "-m", "sitewarden.gateway", "demo", "--for", "60s", "--json", "--port", "0"]
-    run = subprocess.run(command, capture_output=True, text=True, timeout=85, check=False)
-    assert run.returncode == 0, run.stderr
-    story = json.loads(run.stdout)
-    assert story["swipes"]["granted"]["permit"] >= 1
-    assert {"unknown_card", "expired", "blocked"} <= story["swipes"]["denied"].keys()
-    assert {"fire:panel", "lift-trap-between"} <= story["alarms"]["raised"].keys()
-    assert {"fire:panel", "lift-trap-between"} <= story["alarms"]["cleared"].keys()
-    assert story["fire"]["stages"] == ["fire", "held", "normal"]
-    assert all(seconds is not None and seconds < 5 for seconds in story["fire"]["released_after"].values())
-    assert story["points"]["stored"] > 100
-    assert sum(story["passages"].values()) >= 1
+    told = json.loads(demo("--for", "60s", "--json"))
+    assert told["skipped"] == []
+    assert told["swipes"]["granted"] == {"permit": 2}
+    assert told["passages"] == {"in": 1, "out": 1}
+    assert told["swipes"]["denied"] == {"unknown_card": 1, "expired": 1, "blocked": 1}
+    expected = {"fire:panel", "lift-trap-between", "pressure-low", "device_offline:reader-out"}
+    assert set(told["alarms"]["raised"]) == set(told["alarms"]["cleared"]) == expected
+    assert told["fire"]["stages"] == ["fire", "held", "normal"]
+    assert all(seconds is not None and seconds < 5 for seconds in told["fire"]["released_after_s"].values())
+    assert told["points"]["stored"] > 100
+
+
+@pytest.mark.slow
+def test_a_short_demo_says_what_it_skipped_and_how_it_is_called() -> None:
+    said = demo("--for", "8s")
+    assert f"{sys.executable} -m sitewarden.gateway status -c " in said
+    skipped = {line.split(maxsplit=1)[1] for line in said.splitlines() if line.startswith("skipped")}
+    assert {"reader unplugged", "passenger trapped"} < skipped
+    assert "unexplained_passage" not in said

@@ -15,13 +15,13 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from sitewarden.gateway.api.house import House
+from sitewarden.gateway.api.language import spoken
 from sitewarden.gateway.api.problems import Problem, problem
 from sitewarden.gateway.tokens import Caller, Role
 from sitewarden.gateway.web.signin import sign_in
 from sitewarden.gateway.words import Words
 
 COOKIE = "sitewarden_session"
-LANGUAGE_COOKIE = "sitewarden_lang"
 OPEN = frozenset({"/livez", "/readyz", "/welcome", "/session"})
 POLICY = (
     "default-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'none'; "
@@ -104,7 +104,7 @@ class Gate:
         if scope["path"] not in OPEN:
             caller = self._caller(scope, headers)
             if caller is None:
-                await self._stranger(headers)(scope, receive, send)
+                await self._stranger(Request(scope))(scope, receive, send)
                 return
             state = scope.setdefault("state", {})
             state["caller"] = caller
@@ -120,9 +120,10 @@ class Gate:
         session = session_of(headers)
         return self._house.tokens.session(session, self._house.now()) if session else None
 
-    def _stranger(self, headers: Headers) -> ASGIApp:
-        if "text/html" in headers.get("accept", ""):
-            return sign_in(Words(self._house.site, self._house.site.language))
+    def _stranger(self, request: Request) -> ASGIApp:
+        if "text/html" in request.headers.get("accept", ""):
+            site = self._house.site
+            return sign_in(Words(site, spoken(request, site.language)))
         return problem(401, "unauthorized", "a bearer token is needed", {"www-authenticate": "Bearer"})
 
 

@@ -5,11 +5,10 @@ from typing import Annotated, cast
 
 from fastapi import Depends, Request
 
-from sitewarden.gateway.api.access import LANGUAGE_COOKIE
 from sitewarden.gateway.api.house import House
+from sitewarden.gateway.api.language import spoken
 from sitewarden.gateway.api.live import Streams
 from sitewarden.gateway.api.shapes import Shapes
-from sitewarden.gateway.catalogue import LANGUAGES
 from sitewarden.gateway.words import Vocabulary, Words
 
 
@@ -32,10 +31,7 @@ TheStreams = Annotated[Streams, Depends(_streams)]
 
 
 def language(request: Request, house: TheHouse) -> str:
-    """Asked for in the address, chosen before, or the site's own. What a browser prefers is no guide:
-    a booth's computer is often set up in another language than its guards'."""
-    asked = request.query_params.get("lang") or request.cookies.get(LANGUAGE_COOKIE)
-    return asked if asked in LANGUAGES else house.site.language
+    return spoken(request, house.site.language)
 
 
 def _words(request: Request, lang: Annotated[str, Depends(language)]) -> Words:

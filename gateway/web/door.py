@@ -5,8 +5,9 @@ from typing import Annotated
 from fastapi import APIRouter, Form, Request
 from fastapi.responses import RedirectResponse, Response
 
-from sitewarden.gateway.api.access import COOKIE, LANGUAGE_COOKIE, Viewer
+from sitewarden.gateway.api.access import COOKIE, Viewer
 from sitewarden.gateway.api.context import TheHouse, TheWords
+from sitewarden.gateway.api.language import LANGUAGE_COOKIE
 from sitewarden.gateway.catalogue import LANGUAGES
 from sitewarden.gateway.tokens import SESSION_LIVES
 from sitewarden.gateway.web.signin import onward, sign_in

@@ -205,6 +205,6 @@ def test_a_stranger_pastes_a_token(chromium: Browser, house: SmallHouse, server:
 
 @contextmanager
 def _stranger(chromium: Browser) -> Iterator[Page]:
-    context = chromium.new_context()
+    context = chromium.new_context(locale="zh-CN")
     yield context.new_page()
     context.close()

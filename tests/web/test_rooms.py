@@ -28,6 +28,7 @@ from sitewarden.rules.model import (
 from tests.api.small_house import LIAO, START, SmallHouse
 
 STATIC = Path(rooms.__file__).with_name("static")
+HTMLLANG = {"zh": "zh-CN", "en": "en"}
 ROOMS = ("/", "/lanes", "/alarms", "/more", "/devices/pump-1", "/devices/tank", "/devices/lift-a")
 
 
@@ -43,10 +44,33 @@ def test_every_room_of_every_device_is_drawn(house: SmallHouse, engineer: TestCl
     assert f'<html lang="{"zh-CN" if lang == "zh" else "en"}">' in answer.text
 
 
-def test_the_language_is_the_sites_until_somebody_chooses(engineer: TestClient) -> None:
-    assert "总览" in engineer.get("/", headers={"accept-language": "en"}).text
+@pytest.mark.parametrize(
+    ("accept", "lang"),
+    [
+        ("", "zh"),
+        ("en-US,en;q=0.9", "en"),
+        ("fr-FR, en;q=0.8, zh;q=0.9", "zh"),
+        ("zh;q=0, EN;q=0.1", "en"),
+        ("de, *;q=0.5", "zh"),
+        ("en,zh", "en"),
+        ("zh-Hans-CN,en,zh;q=0.1", "zh"),
+        (";q=x,,", "zh"),
+    ],
+)
+def test_the_language_is_the_browsers_or_else_the_sites(engineer: TestClient, accept: str, lang: str) -> None:
+    headers = {"accept-language": accept, "accept": "text/html"}
+    for path in ("/", "/nowhere"):
+        assert f"lang={HTMLLANG[lang]}" in engineer.get(path, headers=headers).text.replace('"', "")
+
+
+def test_the_language_is_the_chosen_one_once_somebody_chose(engineer: TestClient) -> None:
     engineer.post("/language", data={"lang": "en", "back": "/"})
-    assert "Equipment" in engineer.get("/").text
+    assert "Equipment" in engineer.get("/", headers={"accept-language": "zh"}).text
+
+
+def test_a_stranger_is_spoken_to_in_the_browsers_language(stranger: TestClient) -> None:
+    for lang, word in (("en", "Access token"), ("zh", "访问令牌")):
+        assert word in stranger.get("/", headers={"accept": "text/html", "accept-language": lang}).text
 
 
 def test_a_denial_is_shown_with_its_reason_in_words(house: SmallHouse, engineer: TestClient) -> None:

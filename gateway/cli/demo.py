@@ -41,7 +41,7 @@ GREETING = """
 Sitewarden's demo is up: two lanes, two pumps, a tank, a lift and a fire contact, all simulated.
 
   The page      {url}
-                (in Chinese; EN is at its top right. The link is good once.)
+                (in your browser's language; 中文 and EN are at its top right. The link is good once.)
   Another link  {me} link -c {file}
   On a terminal {me} status -c {file}
                 {me} alarm list -c {file}

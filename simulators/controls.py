@@ -117,6 +117,8 @@ def _digits(card: str) -> str:
 
 def _swipe(estate: Estate, target: str, at: Stamp) -> None:
     lane, _, kind = target.partition("/")
+    if lane not in estate.gates or not kind:
+        raise KeyError(target)
     today = at.wall.astimezone(estate.plan.tz).date()
     if card := _card(estate, lane, kind, today):
         swipe(estate, lane, card, at)
@@ -128,6 +130,8 @@ def _car_arrives(estate: Estate, target: str, at: Stamp) -> None:
 
 
 def _pipe(torn: bool, estate: Estate, target: str, at: Stamp) -> None:
+    if target:
+        raise KeyError(target)
     estate.works.torn = torn
 
 

@@ -1,5 +1,6 @@
 """`simulate`: the far side of any site, for a gateway in another terminal."""
 
+import shlex
 import signal
 import sys
 from collections.abc import Iterator, Sequence
@@ -15,6 +16,8 @@ from sitewarden.config.site import Site, load
 from sitewarden.drivers.plan import LinkPlan, SerialPort
 from sitewarden.gateway.api.house import DemoControl
 from sitewarden.gateway.cards import Cards
+from sitewarden.gateway.catalogue import Catalogue
+from sitewarden.gateway.cli.calling import me
 from sitewarden.gateway.cli.common import ConfigFile, Failure, table
 from sitewarden.gateway.clock import Clock
 from sitewarden.gateway.demo import LiveEstate, permits
@@ -40,7 +43,7 @@ def simulate(
     \b
     sitewarden simulate site.yaml              in one terminal
     sitewarden run simulated/site.yaml         in another
-    swipe entrance/valid                       typed into the first: a car comes
+    swipe entrance/valid                       typed into the first: a car comes; help lists the rest
     """
     site = load(config)
     into = into.absolute()
@@ -88,11 +91,10 @@ def _copy(site: Site, links: Sequence[LinkPlan], into: Path) -> Path:
 
 def _greeting(links: Sequence[LinkPlan], controls: Sequence[DemoControl], copy: Path) -> str:
     ports = [(link.name, _port(link), ", ".join(link.devices)) for link in links]
-    words = [_word(control) for control in controls]
     return (
         f"{table(('link', 'port', 'devices'), ports)}\n\n"
-        f"Now, in another terminal:  sitewarden run {copy}\n\n"
-        f"Here, make things happen (Ctrl-C ends it):\n  " + "\n  ".join(words)
+        f"Now, in another terminal:  {me()} run {shlex.quote(str(copy))}\n\n"
+        f"Here, make things happen (Ctrl-C ends it):\n{_help(controls)}"
     )
 
 
@@ -100,22 +102,40 @@ def _port(link: LinkPlan) -> str:
     return link.port.path if isinstance(link.port, SerialPort) else f"{link.port.host}:{link.port.port}"
 
 
-def _word(control: DemoControl) -> str:
-    return f"{control.name} {control.target}{'/' if control.value else ''}{control.value}".rstrip()
+def _help(controls: Sequence[DemoControl]) -> str:
+    """A line for each thing that can happen, and to what it can."""
+    return "\n".join(f"  {name} {' '.join(_targets(controls, name))}".rstrip() for name in _names(controls))
+
+
+def _names(controls: Sequence[DemoControl]) -> Sequence[str]:
+    return list(dict.fromkeys(control.name for control in controls))
+
+
+def _targets(controls: Sequence[DemoControl], name: str) -> Sequence[str]:
+    return ["/".join(filter(None, (c.target, c.value))) for c in controls if c.name == name]
 
 
 def _listen(estate: LiveEstate) -> None:
-    """Presses what is typed; with nobody there to type, waits for a signal."""
+    """Does what is typed and says what came of it; with nobody there to type, waits for a signal."""
     for line in sys.stdin:
-        name, _, where = line.strip().partition(" ")
-        target, _, value = where.strip().partition("/")
-        if not name:
-            continue
-        try:
-            estate.press(DemoControl(name, target, value))
-        except (KeyError, ValueError):
-            print(f"There is no {line.strip()!r} here.", file=sys.stderr)
+        if typed := line.strip():
+            print(_answer(estate, typed), flush=True)
     signal.pause()
+
+
+def _answer(estate: LiveEstate, typed: str) -> str:
+    name, _, where = typed.partition(" ")
+    controls = estate.controls
+    if name == "help":
+        return _help(controls)
+    if name not in _names(controls):
+        return f"There is no {name!r} here. 'help' lists what there is."
+    target, _, value = where.strip().partition("/")
+    try:
+        return Catalogue.load("en").text(f"demo.came.{estate.press(DemoControl(name, target, value))}")
+    except KeyError:
+        targets = " ".join(_targets(controls, name))
+        return f"{name} what? {targets}" if targets else f"{name} stands alone."
 
 
 @contextmanager
@@ -129,6 +149,6 @@ def _until_terminated() -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt:
-        print("Unplugged.", file=sys.stderr)
+        print("The simulation has ended.", file=sys.stderr)
     finally:
         signal.signal(signal.SIGTERM, before)

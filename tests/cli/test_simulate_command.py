@@ -35,11 +35,32 @@ def test_a_simulated_site_is_served_and_can_be_run(folder: Path) -> None:
         assert ports["lift-1"].host == "127.0.0.1"
         assert (site.sinks, site.data) == ((), copy.parent / "data")
         assert Cards(site.data / "journal.db").all()
-        process.stdin.write("no_such_thing here\nunplug gate-in\n")
-        process.stdin.flush()
-        assert process.stderr
-        assert process.stderr.readline() == "There is no 'no_such_thing here' here.\n"
+        offered = {name: process.stdout.readline() for name in ("swipe", "burst_pipe", "mend_pipe")}
+        assert offered["swipe"].startswith("  swipe entrance/valid entrance/expired ")
+
+        def answer(typed: str) -> str:
+            assert process.stdin
+            assert process.stdout
+            process.stdin.write(f"{typed}\n")
+            process.stdin.flush()
+            return process.stdout.readline()
+
+        while "plug" not in process.stdout.readline().split():
+            pass
+        assert (
+            answer("no_such_thing here") == "There is no 'no_such_thing' here. 'help' lists what there is.\n"
+        )
+        assert answer("\n  swipe").startswith("swipe what? entrance/valid entrance/expired ")
+        assert answer("fire").startswith("fire what? panel")
+        assert answer("burst_pipe gate-in") == "burst_pipe stands alone.\n"
+        assert answer("swipe entrance/valid") == "The car is at the reader.\n"
+        assert answer("swipe  entrance/valid") == "Queued: another car is in front.\n"
+        assert answer("unplug gate-in") == "Done.\n"
+        assert answer("unplug gate-in") == "Nothing changes: it is so already.\n"
+        assert answer("help") == offered["swipe"]
         process.send_signal(signal.SIGTERM)
         assert process.wait(10) == 0
+        assert process.stderr
+        assert process.stderr.read() == "The simulation has ended.\n"
         assert not any(Path(path).exists() for path in serial)
     assert "broker.example" in (folder / "site.yaml").read_text("utf-8")

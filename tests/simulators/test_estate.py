@@ -59,6 +59,9 @@ def test_every_button_has_an_action_and_wrong_ones_are_refused() -> None:
     for name, target in (
         ("swipe", "nowhere/valid"),
         ("swipe", "in-1/not-a-card"),
+        ("swipe", "in-1"),
+        ("swipe", ""),
+        ("burst_pipe", "in-1"),
         ("line_fault", "panel-1/bent"),
         ("trap_passenger", "pump-1"),
         ("unplug", "nowhere"),

@@ -179,14 +179,37 @@ def test_fire_stands_in_the_strip_and_is_reset_there(visit: Opened, house: Small
     expect(page.locator("#strip")).to_contain_text("No fire", timeout=3000)
 
 
-def test_trends_are_drawn(visit: Opened, house: SmallHouse) -> None:
-    house.trend.add([Reading("tank.level", 1.5, house.now()), Reading("tank.level", 1.6, house.now())])
+def test_trends_are_drawn_where_a_row_is_open(visit: Opened, house: SmallHouse) -> None:
+    for point in ("pump-1.pressure", "pump-1.speed"):
+        house.trend.add([Reading(point, 1.5, house.now()), Reading(point, 1.6, house.now())])
     house.trend.flush()
     house.later(60)
-    page = visit("/devices/tank")
-    expect(page.locator(".chart canvas")).to_be_visible()
+    page = visit("/devices/pump-1", size=PHONE)
+    pressure, speed = (page.locator(f'[data-point="pump-1.{name}"]') for name in ("pressure", "speed"))
+    expect(pressure.locator("canvas")).to_be_visible()
+    expect(speed.locator("canvas")).to_have_count(0)
+    speed.locator("summary").click()
+    expect(speed.locator("canvas")).to_be_visible()
     page.get_by_role("button", name="1 day").click()
     expect(page.get_by_role("button", name="1 day")).to_have_attribute("aria-pressed", "true")
+    expect(page.locator("canvas")).to_have_count(2)
+
+
+def test_a_button_of_the_demo_answers(visit: Opened) -> None:
+    page = visit("/")
+    page.get_by_role("button", name="Burst pipe").click()
+    expect(page.locator("#toast")).to_have_text("Done.")
+
+
+def test_a_history_that_was_searched_stays_so(visit: Opened, house: SmallHouse) -> None:
+    page = visit("/alarms")
+    page.get_by_label("About").select_option("tank")
+    page.get_by_role("button", name="Show").click()
+    expect(page.locator("#history tr")).to_have_count(2)
+    house.read(tank_level=1.5)
+    house.later(3)
+    expect(page.locator("#history tr").nth(1).locator("td").nth(2)).to_contain_text(":", timeout=5000)
+    expect(page.locator("#history tr")).to_have_count(2)
 
 
 def test_the_language_changes_with_one_tap(visit: Opened) -> None:

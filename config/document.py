@@ -11,8 +11,10 @@ from pathlib import Path
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, StringMark, YAMLError
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
+from ruamel.yaml.reader import ReaderError
 
 from sitewarden.config.errors import ConfigError, ConfigErrors, one_of
+from sitewarden.config.syntax import said
 
 Scalar = str | int | float | bool | None
 Plain = Scalar | list["Plain"] | dict[Scalar, "Plain"]
@@ -22,6 +24,11 @@ Loc = tuple[Key, ...]
 
 TAG = "tag:yaml.org,2002:"
 MOST = 50_000  # values in one file: aliases of aliases can multiply without end
+UNREADABLE: Mapping[type[OSError], str] = {
+    FileNotFoundError: "no file of this name",
+    IsADirectoryError: "a folder",
+    PermissionError: "a file that we may not read",
+}
 SECRETS = frozenset({"token", "password"})  # their values are never shown
 
 
@@ -90,7 +97,7 @@ class Document:
         """Notes it if not exactly one of the keys stands in the mapping there."""
         given = [key for key in keys if self.get(*loc, key) is not None]
         if len(given) != 1:
-            found = " and ".join(map(repr, given)) if given else "none"
+            found = " and ".join(map(repr, given)) or "none of these keys"
             self.wrong(loc, f"exactly {one_of(keys)}{what}", found=found, at_key=True)
         return len(given) == 1
 
@@ -108,7 +115,8 @@ def read(file: Path) -> Document:
     try:
         return parse(file, file.read_text(encoding="utf-8"))
     except OSError as error:
-        raise _hopeless(file, Spot(1, 1), error.strerror or "an unreadable file", "a file") from error
+        found = UNREADABLE.get(type(error), f"a file that cannot be read ({error.strerror})")
+        raise _hopeless(file, Spot(1, 1), found, "a YAML file") from error
     except UnicodeDecodeError as error:
         raise _hopeless(
             file, Spot(1, 1), f"the byte {error.object[error.start]:#04x}", "UTF-8 text"
@@ -120,12 +128,19 @@ def parse(file: Path, text: str) -> Document:
     document = Document(file, Tree(None, start, start))
     try:
         node = YAML(typ="safe", pure=True).compose(text)
-        if node is not None:
-            document.root = _Planter(document).tree(node, _spot(node.start_mark), ())
+        if node is None:
+            raise _hopeless(
+                file, start, "nothing but comments" if text.strip() else "an empty file", "a mapping"
+            )
+        document.root = _Planter(document).tree(node, _spot(node.start_mark), ())
     except MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        said = " ".join(filter(None, [error.problem, error.context]))
-        raise _hopeless(file, _spot(mark) if mark else Spot(1, 1), said, "YAML") from error
+        problem = " ".join(filter(None, [error.problem, error.context]))
+        raise _hopeless(file, _spot(mark) if mark else start, *said(problem)) from error
+    except ReaderError as error:
+        before = text[: error.position]
+        spot = Spot(before.count("\n") + 1, len(before) - before.rfind("\n"))
+        raise _hopeless(file, spot, f"the control character {text[error.position]!r}", "text") from error
     except (YAMLError, ValueError) as error:
         raise _hopeless(file, start, str(error).splitlines()[0], "YAML") from error
     except RecursionError as error:

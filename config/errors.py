@@ -42,6 +42,8 @@ def did_you_mean(word: object, known: Iterable[str]) -> str:
 def one_of(words: Iterable[str], most: int = 16) -> str:
     """'one of a, b or c', cut short when there are too many to read."""
     names = [repr(word) for word in words]
+    if not names:
+        return "there are none"
     if len(names) > most:
         return "one of " + ", ".join(names[:most]) + f" … ({len(names)} in all)"
     return "one of " + " or ".join(filter(None, [", ".join(names[:-1]), *names[-1:]]))

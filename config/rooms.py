@@ -160,7 +160,9 @@ def _limit(document: Document, point: Point | None, test: Test, limit: Value, lo
         return limit
     if test is not Test.IS:
         if point.kind in NOT_A_NUMBER:
-            document.wrong(here, f"'is', for {point.name} is {point.kind} and no quantity", at_key=True)
+            document.wrong(
+                here, f"'is': {point.name} is no quantity, its type is {str(point.kind)!r}", at_key=True
+            )
         return limit
     words = (
         {word: number for number, names in point.names.items() for word in names.values()}

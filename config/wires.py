@@ -153,7 +153,7 @@ def _link(
         device for device in document.names("devices") if document.get("devices", device, "link") == name
     ]
     if not tenants:
-        document.wrong(loc, "at least one device on this link", found="none", at_key=True)
+        document.wrong(loc, "at least one on this link", found="no device", at_key=True)
     for reader in readers if len(tenants) > 1 else []:
         others = ", ".join(sorted(set(tenants) - {reader}))
         document.wrong(("devices", reader, "link"), f"a card reader alone on its link, without {others}")

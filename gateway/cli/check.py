@@ -1,6 +1,6 @@
 """`check` and `schema`: what a configuration says, and how it is written."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 
 import typer
@@ -9,7 +9,13 @@ from sitewarden.config.errors import ConfigErrors
 from sitewarden.config.site import Site, load
 from sitewarden.config.site import schema as site_schema
 from sitewarden.drivers.plan import BusPlan, LinkPlan, Port, ReaderPlan, SerialPort
-from sitewarden.gateway.cli.common import ConfigFile, Json, print_json, table
+from sitewarden.gateway.cli.common import ConfigFile, Json, counted, print_json, table
+
+BAUDS = (
+    *(300, 600, 1200, 1800, 2400, 4800, 9600, 14400, 19200, 28800, 38400, 57600, 76800, 115200),
+    *(187500, 230400, 250000, 460800, 500000, 576000, 921600, 1000000, 1152000, 1500000, 2000000),
+    *(2500000, 3000000, 3500000, 4000000),
+)
 
 
 def check(config: ConfigFile, as_json: Json = False) -> None:
@@ -27,7 +33,7 @@ def check(config: ConfigFile, as_json: Json = False) -> None:
         print_json({"good": False, "errors": [asdict(error) for error in wrong.errors]})
         raise typer.Exit(1) from None
     if as_json:
-        print_json({"good": True, "notes": _notes(site), **_summary(site)})
+        print_json({"good": True, "notes": list(_notes(site)), **_summary(site)})
     else:
         print("\n\n".join([_report(site), *(f"Note: {note}" for note in _notes(site))]))
 
@@ -60,12 +66,17 @@ def _summary(site: Site) -> Mapping[str, object]:
     }
 
 
-def _notes(site: Site) -> list[str]:
+def _notes(site: Site) -> Iterator[str]:
     """What is no mistake, but should be meant."""
-    if site.http.is_local:
-        return []
-    clear = "without a proxy with TLS in front of it, tokens and cookies cross the network in the clear."
-    return [f"http.host is {site.http.host}: {clear}"]
+    if not site.http.is_local:
+        clear = "without a proxy with TLS in front of it, tokens and cookies cross the network in the clear."
+        yield f"http.host is {site.http.host}: {clear}"
+    if not site.links:
+        yield "there is no link and no device: the gateway would have nothing to do."
+    for link in site.links:
+        if isinstance(link.port, SerialPort) and (baud := link.port.baud) not in BAUDS:
+            near = min(BAUDS, key=lambda usual: abs(usual - baud))
+            yield f"links.{link.name}.baud is {baud}, which few devices speak; did you mean {near}?"
 
 
 def _report(site: Site) -> str:
@@ -89,8 +100,8 @@ def _report(site: Site) -> str:
         "stale rule": len(plan.stale),
         "sink": len(site.sinks),
     }
-    counted = ", ".join(f"{count} {what}{'' if count == 1 else 's'}" for what, count in counts.items())
-    parts = [f"{site.source} is good: {_name(site)}, {plan.tz}. {counted}."]
+    told = ", ".join(counted(count, what) for what, count in counts.items())
+    parts = [f"{site.source} is good: {_name(site)}, {plan.tz}. {told}."]
     if devices:
         parts.append(table(("device", "title", "is", "link", "port"), devices))
     if lanes:

@@ -63,3 +63,15 @@ def test_schema_is_json(shell: Shell) -> None:
     typed = shell("schema")
     assert typed.code == 0
     assert "links" in typed.json["properties"]
+
+
+def test_a_rate_that_is_a_slip_and_a_site_with_nothing_in_it_are_noted(shell: Shell, folder: Path) -> None:
+    text = (folder / "site.yaml").read_text("utf-8")
+    (folder / "slip.yaml").write_text(text.replace("baud: 19200", "baud: 19201"), "utf-8")
+    assert shell("check", "slip.yaml", "--json").json["notes"] == [
+        "links.bus-gate.baud is 19201, which few devices speak; did you mean 19200?"
+    ]
+    (folder / "empty.yaml").write_text("site: {id: a, timezone: UTC}", "utf-8")
+    typed = shell("check", "empty.yaml")
+    assert typed.code == 0
+    assert "Note: there is no link and no device" in typed.out

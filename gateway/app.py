@@ -170,7 +170,7 @@ class App:
             self.host.event(PermitChanged(row.card, row.permit, self.now()))
 
     async def _remember(self) -> None:
-        self.journal.submit((), lambda error: None, self.now())
+        self.host.note()
 
     # -- the gateway's own troubles --------------------------------------------------------------
 

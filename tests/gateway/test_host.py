@@ -115,6 +115,24 @@ def test_an_operator_is_told_when_it_cannot_be_durable_and_readiness_is_lost_unt
     played(scene)
 
 
+def test_a_disk_that_takes_records_again_is_noticed_while_nothing_happens() -> None:
+    async def scene() -> None:
+        stage = Stage()
+
+        def failed() -> list[AlarmState]:
+            changes = (effect for effect in stage.published if isinstance(effect, AlarmChange))
+            return [change.alarm.state for change in changes if change.alarm.code == "journal_failed"]
+
+        for error in (OSError("disk full"), None):
+            stage.host.note()
+            stage.journal.answer(error)
+            await settled(lambda error=error: stage.host.ready()["journal"] is (error is None))
+        await settled(lambda: len(failed()) == 2)
+        assert failed() == [AlarmState.UNACKNOWLEDGED, AlarmState.RETURNED]
+
+    played(scene)
+
+
 def test_an_answer_that_nobody_waits_for_any_more_disturbs_nothing() -> None:
     async def scene() -> None:
         stage = Stage()

@@ -16,7 +16,15 @@ from sitewarden.rules.model import Permit, Stamp, Value
 from sitewarden.rules.plan import FireInput, Lane, SitePlan
 from sitewarden.simulators.base import Twin
 from sitewarden.simulators.card_reader import CardReaderTwin
-from sitewarden.simulators.faces import Wired, level_face, lift_face, pump_face, spare_lines_face, sump_face
+from sitewarden.simulators.faces import (
+    Getter,
+    Wired,
+    level_face,
+    lift_face,
+    pump_face,
+    spare_lines_face,
+    sump_face,
+)
 from sitewarden.simulators.gate import Car, Gate, Visit
 from sitewarden.simulators.modbus_slave import ModbusSlave, SlaveUnit
 from sitewarden.simulators.plant.fireline import OHMS, FireLine, LineState
@@ -96,14 +104,9 @@ class Estate:
 
     @property
     def wake_at(self) -> float:
-        soonest = self._step_at
-        for gate in self.gates.values():
-            if gate.wake_at is not None and gate.wake_at < soonest:
-                soonest = gate.wake_at
-        for lift in self.lifts.values():
-            if lift.due is not None and lift.due < soonest:
-                soonest = lift.due
-        return soonest if self._car_at is None else min(soonest, self._car_at)
+        gates = (gate.wake_at for gate in self.gates.values())
+        lifts = (lift.due for lift in self.lifts.values())
+        return min(mono for mono in (self._step_at, self._car_at, *gates, *lifts) if mono is not None)
 
     def woken(self, at: Stamp) -> None:
         """Everything that was due happens; the twins may have something to say afterwards."""
@@ -162,7 +165,8 @@ class Estate:
                 source.inputs |= level_face(self.works)
             case "lift-monitor-a":
                 lift = self.lifts[unit.device] = Lift(chance, self.start.mono)
-                source.inputs |= lift_face(lift, lambda mono: lift.advance(mono, self.hour(mono)))
+                source.inputs |= lift_face(lift)
+                source.advances.append(lambda mono: lift.advance(mono, self.hour(mono)))
             case "supervised-input-4":
                 source.inputs |= spare_lines_face()
             case "two-pump-sump":
@@ -179,19 +183,18 @@ class Estate:
         outputs[barrier.open] = partial(self._open_output, gate)
         if barrier.close:
             outputs[barrier.close] = lambda on, at: arm.close(at.mono) if on else None
-        self._wire(barrier.loop_under, lambda at: arm.under, gate)
-        self._wire(barrier.loop_before, lambda at: gate.before, gate)
-        self._wire(barrier.opened, lambda at: arm.opened, gate)
-        self._wire(barrier.closed, lambda at: arm.closed, gate)
-
-    def _wire(self, point: str, get: Callable[[Stamp], Value], gate: Gate) -> None:
-        def look(at: Stamp) -> Value:
-            gate.advance(at.mono)
-            return get(at)
-
-        if point:
+        inputs: Mapping[str, Getter] = {
+            barrier.loop_under: lambda at: arm.under,
+            barrier.loop_before: lambda at: gate.before,
+            barrier.opened: lambda at: arm.opened,
+            barrier.closed: lambda at: arm.closed,
+        }
+        for point in filter(None, inputs):
             device, _, name = point.partition(".")
-            self.sources[device].inputs[name] = look
+            source = self.sources[device]
+            source.inputs[name] = inputs[point]
+            if gate.advance not in source.advances:
+                source.advances.append(gate.advance)
 
     def _open_output(self, gate: Gate, on: Value, at: Stamp) -> None:
         gate.advance(at.mono)

@@ -11,7 +11,7 @@ from sitewarden.drivers.modbus.points import Profile
 from sitewarden.rules.model import Stamp, Value
 from sitewarden.simulators.drift import Drift
 from sitewarden.simulators.plant.fireline import OHMS, LineState
-from sitewarden.simulators.plant.lift import Lift, Phase
+from sitewarden.simulators.plant.lift import ASTRAY_AFTER, FLOOR_HEIGHT, TRAPPED_AFTER, Lift, Phase
 from sitewarden.simulators.plant.sump import Sump
 from sitewarden.simulators.plant.water import BAR, Pump, PumpFault, Waterworks
 
@@ -20,14 +20,13 @@ Setter = Callable[[Value, Stamp], None]
 Face = Mapping[str, Getter]
 
 LIFT_SETTINGS: Mapping[str, Value] = {  # as its installer left the board
-    "floors_above": 10,
     "floors_below": 0,
     "base_floor": 1,
-    "floor_height": 3.0,
+    "floor_height": FLOOR_HEIGHT,
     "overspeed_limit": 3,
     "levelled_trap_after": 30,
-    "unlevelled_trap_after": 10,
-    "stop_outside_zone_after": 45,
+    "unlevelled_trap_after": TRAPPED_AFTER,
+    "stop_outside_zone_after": ASTRAY_AFTER,
     "run_timeout_after": 2,
     "door_long_open_after": 3,
     "door_repeats_limit": 5,
@@ -35,14 +34,18 @@ LIFT_SETTINGS: Mapping[str, Value] = {  # as its installer left the board
 
 
 class Wired:
-    """A `Source` whose points are wired to the plant one by one."""
+    """A `Source` whose points are wired to the plant one by one. `advances` bring what stands behind them
+    to an instant (`Stamp.mono`) before anybody looks."""
 
     def __init__(self, profile: Profile, chance: Random) -> None:
+        self.advances: list[Callable[[float], None]] = []
         self.inputs: dict[str, Getter] = {}
         self.outputs: dict[str, Setter] = {}
         self._rest = Drift(profile, chance)
 
     def values(self, at: Stamp) -> Mapping[str, Value | None]:
+        for advance in self.advances:
+            advance(at.mono)
         return {**self._rest.values(at), **{name: get(at) for name, get in self.inputs.items()}}
 
     def write(self, point: str, value: Value, at: Stamp) -> None:
@@ -84,15 +87,10 @@ def level_face(works: Waterworks) -> Face:
     return {"level": lambda at: works.tank.level}
 
 
-def lift_face(lift: Lift, advance: Callable[[float], None]) -> Face:
-    """`lift-monitor-a`; `advance` brings the lift to an instant first."""
-
-    def floor(at: Stamp) -> Value:
-        advance(at.mono)
-        return round(lift.position)
-
+def lift_face(lift: Lift) -> Face:
+    """`lift-monitor-a`."""
     return {
-        "floor": floor,
+        "floor": lambda at: round(lift.position),
         "speed": lambda at: abs(lift.speed),
         "up": lambda at: lift.speed > 0.0,
         "down": lambda at: lift.speed < 0.0,
@@ -104,8 +102,17 @@ def lift_face(lift: Lift, advance: Callable[[float], None]) -> Face:
         "floors_run": lambda at: lift.floors_run,
         "trip_time": lambda at: round(lift.trip_seconds),
         "trip_distance": lambda at: round(lift.trip_metres),
-        "fault_unlevelled_trap": lambda at: lift.trapped,
-        "fault_stop_outside_zone": lambda at: lift.trapped,
+        "mean_acceleration": lambda at: lift.acceleration / 2,
+        "mean_deceleration": lambda at: lift.acceleration / 2,
+        "start_acceleration": lambda at: lift.acceleration,
+        "brake_deceleration": lambda at: lift.acceleration,
+        "vibration_x": lambda at: 1 + round(2 * abs(lift.speed)),
+        "vibration_y": lambda at: 1 + round(2 * abs(lift.speed)),
+        "vibration_z": lambda at: 2 + round(4 * abs(lift.speed)),
+        "noise": lambda at: 42 + round(5 * abs(lift.speed)),
+        "fault_unlevelled_trap": lambda at: lift.stuck_for(at.mono) >= TRAPPED_AFTER,
+        "fault_stop_outside_zone": lambda at: lift.stuck_for(at.mono) >= ASTRAY_AFTER,
+        "floors_above": lambda at: lift.highest,
         "sensor_faults": lambda at: 0,
         **{name: partial(_always, value) for name, value in LIFT_SETTINGS.items()},
     }

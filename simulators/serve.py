@@ -105,11 +105,11 @@ class Served:
         for name, outlet in self._outlets.items():
             if outlet.plugged is (name in self.estate.unplugged):
                 outlet.unplug() if outlet.plugged else outlet.plug()
-        due = [outlet.wake_at for outlet in self._outlets.values()]
-        soonest = min((mono for mono in due if mono is not None), default=self.estate.wake_at)
+        due = [self.estate.wake_at, *(outlet.wake_at for outlet in self._outlets.values())]
+        soonest = min(mono for mono in due if mono is not None)
         if self._timer:
             self._timer.cancel()
-        when = self._begun + min(soonest, self.estate.wake_at) - self._start.mono
+        when = self._begun + soonest - self._start.mono
         self._timer = self._loop.call_at(when, self._run, self._wake)
 
     def _run(self, act: Callable[[], None]) -> None:

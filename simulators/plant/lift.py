@@ -5,12 +5,14 @@ exact at any instant and wakes only when a phase ends.
 """
 
 from enum import StrEnum
+from math import inf
 from random import Random
 
 FLOOR_HEIGHT = 3.0  # m
 CRUISE = 1.5  # m/s mean over a trip; the peak of the smooth curve is half as much again
 DOOR_MOVES, DOOR_STAYS = 2.4, 4.5  # s
-TRAPPED_AFTER = 10.0  # s that a stopped cabin with a person in it takes to be called a trap
+TRAPPED_AFTER = 10.0  # s between two floors with a person in the cabin, until it is called a trap
+ASTRAY_AFTER = 45.0  # s between two floors at all, until that is a fault of its own
 HOURLY_CALLS = (2, 1, 1, 1, 2, 8, 25, 45, 38, 22, 18, 20, 24, 20, 17, 18, 24, 38, 44, 38, 28, 18, 10, 4)
 
 
@@ -31,9 +33,8 @@ class Lift:
         self.doors, self.floors_run = 0, 0  # door openings and floors travelled since installed
         self.position = 1.0  # in floors
         self.speed = 0.0  # m/s, positive upwards
-        self.trapped = False
         self.trip_seconds, self.trip_metres = 0.0, 0.0  # of the last trip
-        self.due: float | None = mono
+        self.due = mono  # the end of the phase
         self._chance, self._at, self._begun = chance, mono, mono
         self._route: list[int] = []
         self._from, self._to = 1, 1
@@ -43,12 +44,21 @@ class Lift:
         return abs(self.position - round(self.position)) < 0.01 and not self.speed
 
     @property
+    def acceleration(self) -> float:
+        """m/s², the highest of the last trip, at its start and at its stop."""
+        return 6.0 * self.trip_metres / self.trip_seconds**2 if self.trip_seconds else 0.0
+
+    @property
     def door_open(self) -> bool:
         return self.phase in (Phase.OPENING, Phase.OPEN, Phase.CLOSING)
 
+    def stuck_for(self, mono: float) -> float:
+        """s"""
+        return mono - self._begun if self.phase is Phase.STUCK else 0.0
+
     def advance(self, mono: float, hour: int) -> None:
         """Brings the lift to `mono`; `hour` (0 to 23, local) says how busy the house is."""
-        while self.due is not None and self.due <= mono:
+        while self.due <= mono:
             self._at = self.due
             self._next_phase(hour)
         self._at = mono
@@ -64,13 +74,13 @@ class Lift:
             self._to = self._from + (1 if self._from < self.highest else -1)
         self.position = self._from + 0.4 * (self._to - self._from)
         self.person, self.speed = True, 0.0
-        self._enter(Phase.STUCK, mono, TRAPPED_AFTER)
+        self._enter(Phase.STUCK, mono, inf)
 
     def free(self, mono: float) -> None:
         """The rescuers bring the cabin to the next floor and open its door."""
         if self.phase is Phase.STUCK:
             self.position = float(round(self.position))
-            self.trapped, self._route = False, []
+            self._route = []
             self._from = self._to = int(self.position)
             self._open(mono)
 
@@ -94,8 +104,6 @@ class Lift:
                 self._travel(now, self._route.pop(0))
             case Phase.CLOSING:
                 self._rest(now, hour)
-            case Phase.STUCK:
-                self.trapped, self.due = True, None
 
     def _called(self, now: float) -> None:
         start, goal = self._chance.sample(range(self.lowest, self.highest + 1), 2)
@@ -123,7 +131,7 @@ class Lift:
 
     def _move(self) -> None:
         """Smooth start and stop: 3u² - 2u³ of the way."""
-        if self.phase is not Phase.TRAVELLING or self.due is None:
+        if self.phase is not Phase.TRAVELLING:
             return
         whole = self.due - self._begun
         part = (self._at - self._begun) / whole

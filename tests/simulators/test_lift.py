@@ -2,7 +2,9 @@
 
 from random import Random
 
-from sitewarden.simulators.plant.lift import TRAPPED_AFTER, Lift, Phase
+from sitewarden.simulators.faces import lift_face
+from sitewarden.simulators.plant.lift import Lift, Phase
+from tests.scenarios import site
 
 NOON = 12
 
@@ -16,6 +18,12 @@ def run(lift: Lift, begin: float, seconds: float, step: float = 0.1) -> set[Phas
         assert not (lift.door_open and lift.speed), "it never travels with an open door"
         assert abs(lift.speed) < 2.5
     return phases
+
+
+def faults(lift: Lift, mono: float) -> set[str]:
+    lift.advance(mono, NOON)
+    at = site.stamp(mono)
+    return {name for name, get in lift_face(lift).items() if name.startswith("fault_") and get(at)}
 
 
 def test_it_serves_calls_through_every_phase() -> None:
@@ -37,16 +45,29 @@ def test_a_trapped_passenger_is_reported_after_its_time_and_freed_at_a_floor() -
     lift = Lift(Random(2), 0.0)
     run(lift, 0.0, 100.0)
     lift.trap(100.0)
-    lift.advance(100.0 + TRAPPED_AFTER - 0.1, NOON)
-    assert not lift.trapped
-    lift.advance(100.0 + TRAPPED_AFTER, NOON)
-    assert lift.trapped
+    assert [faults(lift, 100.0 + after) for after in (9.9, 10.0, 44.9, 45.0)] == [
+        set(),
+        {"fault_unlevelled_trap"},
+        {"fault_unlevelled_trap"},
+        {"fault_unlevelled_trap", "fault_stop_outside_zone"},
+    ]
     assert lift.person
     assert not lift.levelled
     lift.advance(5000.0, NOON)
     assert lift.phase is Phase.STUCK
     lift.free(5000.0)
     lift.advance(5001.0, NOON)
-    assert not lift.trapped
+    assert not faults(lift, 5001.0)
     assert lift.levelled
     assert lift.door_open
+
+
+def test_it_shakes_while_it_travels_and_stands_still_between() -> None:
+    lift, shaking = Lift(Random(1), 0.0), dict[Phase, float]()
+    for second in range(600):
+        lift.advance(second, NOON)
+        seen = lift_face(lift)["vibration_z"](site.stamp(second))
+        assert isinstance(seen, int)
+        shaking[lift.phase] = max(seen, shaking.get(lift.phase, 0))
+    assert shaking[Phase.TRAVELLING] > 3 * shaking[Phase.OPEN] > 0
+    assert 0.3 < lift.acceleration < 1.5

@@ -19,17 +19,21 @@ NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 BARE = "site: {{id: test, timezone: UTC, language: en}}\nhttp: {{host: 127.0.0.1, port: {port}}}\n"
 
 
-def test_the_gateway_runs_while_another_program_has_its_port(tmp_path: Path) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as other:
-        port = other.getsockname()[1]
-        gateway = LiveGateway(tmp_path, BARE.format(port=port))
-        gateway.start()
-        (alarm,) = gateway.ask("GET", "/alarms")
-        assert (alarm["code"], alarm["state"]) == ("page_down", "unacknowledged")
-        assert f"127.0.0.1, port {port} (Address already in use)" in alarm["text"]
-    gateway.until(lambda: gateway.alarms() == {"page_down": "returned_unacknowledged"})
-    assert httpx2.get(f"http://127.0.0.1:{port}/livez").status_code == 200
-    gateway.end()
+def test_fire_opens_the_barriers_while_another_program_has_the_port(tmp_path: Path) -> None:
+    site = LiveSite(tmp_path)
+    port = site.site.http.port
+    try:
+        with socket.create_server(("127.0.0.1", port)):
+            site.start()
+            (alarm,) = site.ask("GET", "/alarms")
+            assert (alarm["code"], alarm["state"]) == ("page_down", "unacknowledged")
+            assert f"127.0.0.1, port {port} (Address already in use)" in alarm["text"]
+            site.press("fire", "panel")
+            site.until(lambda: all(lane["arm"] == "up" for lane in site.ask("GET", "/lanes")))
+        site.until(lambda: site.alarms()["page_down"] == "returned_unacknowledged")
+        assert httpx2.get(f"http://127.0.0.1:{port}/livez").status_code == 200
+    finally:
+        site.close()
 
 
 def test_the_lanes_last_swipe_and_passage_are_known_after_a_restart(tmp_path: Path) -> None:

@@ -32,7 +32,7 @@ from sitewarden.gateway.journal import Journal
 from sitewarden.gateway.trend import Trend
 from sitewarden.rules.model import Action, Operator
 
-CARS_AN_HOUR = 90.0  # at all lanes, so that something happens while one looks
+CARS_AN_HOUR = 120.0  # at all lanes, so that something happens while one looks
 PAST = 3600.0  # s of history on the page's charts from the first moment
 SEED = 2026
 BY = "demo"

@@ -3,7 +3,7 @@
 'use strict';
 (() => {
   const PATIENCE = 4500, AGAIN = 2000;
-  const lang = document.documentElement.lang;
+  const lang = document.documentElement.lang, spoken = '?lang=' + lang.slice(0, 2);
   const lost = document.getElementById('lost'), toast = document.getElementById('toast');
   const fast = Date.now() - Date.parse(document.body.dataset.now); // by how much this clock is ahead of the site's
   let stream, said, heard = Date.now();
@@ -61,7 +61,7 @@
     const button = event.submitter;
     if (button) button.disabled = true;
     try {
-      const answer = await fetch(form.action, { method: 'POST', body: data, headers: { accept: 'application/json' } });
+      const answer = await fetch(form.action + spoken, { method: 'POST', body: data, headers: { accept: 'application/json' } });
       if (answer.ok) form.closest('details:not(.demo)')?.removeAttribute('open');
       const json = answer.headers.get('content-type')?.includes('json');
       if (json || !answer.ok) say(json ? (await answer.json()).detail : lost.textContent);

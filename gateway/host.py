@@ -24,8 +24,8 @@ from sitewarden.rules.model import ClockTrust, Effect, Event, Reason, Tick, Trou
 log = structlog.get_logger()
 
 BEAT = 1.0  # s between two looks at the clock; each feeds the watchdog
-NOTE = -1  # no ticket has this number
 CALM = 0.3  # s in which a bus confirms that the pulses on it have ended
+TELL = 0.005  # s until the listeners are told: each wakes, and wants the interpreter that a commit needs now
 
 
 @dataclass(slots=True)
@@ -48,8 +48,8 @@ class Host:
         publish: Callable[[Sequence[Effect]], None],
         alive: Callable[[], None],
     ) -> None:
-        """`limit`: s a record may hold up a command; `publish` must not block; `alive` is called every
-        second in which the core has stepped."""
+        """`limit`: s a record may hold up a command; `publish` must not block, and comes a moment late;
+        `alive` is called every second in which the core has stepped."""
         self.plans = {plan.name: plan for plan in plans}
         self.engine = Engine(core, {name: partial(build, plan) for name, plan in self.plans.items()}, limit)
         self.links = {name: Link(plan, self) for name, plan in self.plans.items()}
@@ -57,6 +57,7 @@ class Host:
         self._clock, self._journal, self._publish, self._alive = clock, journal, publish, alive
         self._loop = asyncio.get_running_loop()
         self._answers: dict[int, tuple[Future[Sequence[Effect]], Sequence[Effect]]] = {}
+        self._untold: list[Effect] = []
         self._timer: asyncio.TimerHandle | None = None
         self._armed_for: float | None = None
         self._beats: asyncio.TimerHandle | None = None
@@ -74,6 +75,7 @@ class Host:
         for timer in (self._timer, self._beats):
             if timer:
                 timer.cancel()
+        self._tell()
 
     async def adopt(
         self, remake: Callable[[Core], Core], plans: Iterable[LinkPlan], limit: float
@@ -142,12 +144,7 @@ class Host:
             self._answers[ticket.number] = answer, effects
         self._perform(todo)
         if ticket is None:
-            _settle(answer, effects)
-
-    def note(self) -> None:
-        """Has the journal remember this instant: so it is known that the disk takes records, or takes them
-        again, while nothing happens."""
-        self._journal.submit((), partial(self._committed, NOTE), self._clock.now())
+            self._settle(answer, effects)
 
     def listen(self, link: str, tap: Tap | None) -> None:
         self._perform(self.engine.listen(link, tap, self._clock.now()))
@@ -164,7 +161,9 @@ class Host:
                     self._journal.submit(ticket.records, partial(self._committed, ticket.number))
                 case Publish(effects):
                     self.counters.effects += len(effects)
-                    self._publish(effects)
+                    if not self._untold:
+                        self._loop.call_later(TELL, self._tell)
+                    self._untold += effects
                 case Failed(link, error):
                     self.counters.drivers_failed += 1
                     log.error("driver.failed", link=link, exc_info=error)
@@ -184,7 +183,24 @@ class Host:
             log.error("journal.refused", error=str(error))
             self._perform(self.engine.refused(number, self._clock.now()))
         if number in self._answers:
-            _settle(*self._answers.pop(number), error)
+            self._settle(*self._answers.pop(number), error)
+
+    def _settle(
+        self, answer: Future[Sequence[Effect]], effects: Sequence[Effect], error: BaseException | None = None
+    ) -> None:
+        """Answers, unless whoever asked has given up meanwhile. They may look at once at what they did."""
+        self._tell()
+        if not answer.set_running_or_notify_cancel():
+            return
+        if error:
+            answer.set_exception(error)
+        else:
+            answer.set_result(effects)
+
+    def _tell(self) -> None:
+        untold, self._untold = self._untold, []
+        if untold:
+            self._publish(untold)
 
     def _arm(self) -> None:
         """Sets the one timer to the engine's next instant."""
@@ -209,15 +225,3 @@ class Host:
         self.event(Tick(now))
         self._stepped_at = now.mono
         self._alive()
-
-
-def _settle(
-    answer: Future[Sequence[Effect]], effects: Sequence[Effect], error: BaseException | None = None
-) -> None:
-    """Answers, unless whoever asked has given up meanwhile."""
-    if not answer.set_running_or_notify_cancel():
-        return
-    if error:
-        answer.set_exception(error)
-    else:
-        answer.set_result(effects)

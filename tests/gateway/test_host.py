@@ -99,6 +99,40 @@ def test_an_operator_is_answered_once_it_is_durable() -> None:
     played(scene)
 
 
+def test_listeners_are_told_a_moment_late_but_before_whoever_asked_has_an_answer() -> None:
+    """They wake when they are told, and would compete with the commit that a barrier waits for."""
+
+    async def scene() -> None:
+        stage = Stage()
+        stage.host.event(FireSignal("panel", FireKind.FIRE, Clock().now()))
+        stage.opens()
+        assert stage.journal.waiting
+        assert not stage.published
+        await settled(lambda: stage.published)
+        told = [effect for effect in stage.published if isinstance(effect, FireChange | Operator)]
+        assert [type(effect) for effect in told] == [FireChange, Operator]  # in order, each once
+        answer: Future[Sequence[Effect]] = Future()
+        seen: list[bool] = []
+        answer.add_done_callback(lambda _: seen.append(stage.published[-1] in answer.result()))
+        stage.published.clear()
+        stage.host.operate(Operator(Action.OPEN, "in", "guard", Clock().now(), "ambulance"), answer)
+        stage.journal.answer()
+        await settled(answer.done)
+        assert seen == [True]
+
+    played(scene)
+
+
+def test_what_happened_last_is_told_before_the_host_has_stopped() -> None:
+    async def scene() -> None:
+        stage = Stage()
+        stage.host.event(FireSignal("panel", FireKind.FIRE, Clock().now()))
+        await stage.host.stop()
+        assert any(isinstance(effect, FireChange) for effect in stage.published)
+
+    played(scene)
+
+
 def test_an_operator_is_told_when_it_cannot_be_durable_and_readiness_is_lost_until_it_can() -> None:
     async def scene() -> None:
         stage = Stage()
@@ -203,6 +237,7 @@ def test_with_a_driver_goes_the_alarm_that_it_failed() -> None:
         stage = Stage([link])
         stage.host.event(Trouble("driver_failed", "gate", True, Clock().now()))
         await stage.host.adopt(lambda core: core, [], 0.15)
+        await stage.host.stop()
         changes = [effect for effect in stage.published if isinstance(effect, AlarmChange)]
         assert [change.alarm.state for change in changes] == [AlarmState.UNACKNOWLEDGED, AlarmState.RETURNED]
 

@@ -1,6 +1,7 @@
 """The application: health, the API, the page, behind one gate."""
 
 from fastapi import APIRouter, Depends, FastAPI, Request, Response
+from fastapi.responses import HTMLResponse
 
 from sitewarden.gateway.api import cards, events, health, operate, problems, read
 from sitewarden.gateway.api.access import Gate
@@ -10,7 +11,7 @@ from sitewarden.gateway.api.house import House
 from sitewarden.gateway.api.live import Streams
 from sitewarden.gateway.api.query import only_declared
 from sitewarden.gateway.web import door, pages
-from sitewarden.gateway.web.rooms import Rooms
+from sitewarden.gateway.web.rooms import Rooms, Visit
 from sitewarden.gateway.web.signin import sorry
 from sitewarden.gateway.words import Vocabulary, Words
 
@@ -45,7 +46,11 @@ def _in_words(request: Request, code: str, detail: str) -> str:
 
 
 def _error_page(request: Request, status: int, detail: str) -> Response:
-    return sorry(_words(request), status, detail)
+    words, caller = _words(request), getattr(request.state, "caller", None)
+    if caller is None:
+        return sorry(words, status, detail)
+    rooms: Rooms = request.app.state.rooms
+    return HTMLResponse(rooms.page(Visit(caller, words, "sorry"), detail=detail), status)
 
 
 def _words(request: Request) -> Words:

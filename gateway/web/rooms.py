@@ -62,7 +62,7 @@ class Visit:
         """Where the room is, to come back to."""
         if self.device:
             return f"/devices/{quote(self.device)}"
-        return f"/{'' if self.room == 'site' else self.room}{self._query({})}"
+        return f"/{'' if self.room in ('site', 'sorry') else self.room}{self._query({})}"
 
     @property
     def live(self) -> str:
@@ -96,11 +96,11 @@ class Rooms:
             lstrip_blocks=True,
         )
 
-    def page(self, visit: Visit) -> str:
+    def page(self, visit: Visit, **given: str) -> str:
         parts = {part: Markup(html) for part, html in self.parts(visit).items()}
         template = self._jinja.get_template(f"{visit.room}.html")
         device = self._device(visit, visit.device) if visit.device else None
-        return template.render(self._common(visit), parts=parts, device=device, reasons=REASONS)
+        return template.render(self._common(visit), parts=parts, device=device, reasons=REASONS, **given)
 
     def parts(self, visit: Visit) -> Mapping[str, str]:
         """The HTML of each part of the room by its id, as fresh as `PERIOD` for however many lookers."""
@@ -256,4 +256,5 @@ ROOMS: Final[Mapping[str, Callable[[Rooms, Visit], list[Part]]]] = {
     "device": Rooms.device,
     "alarms": Rooms.alarms,
     "more": Rooms.more,
+    "sorry": lambda rooms, visit: [],
 }

@@ -148,6 +148,20 @@ def test_a_person_is_told_of_an_error_by_a_page(engineer: TestClient) -> None:
     assert all(answer.text.startswith("<!doctype html>") for answer in answers)
 
 
+@pytest.mark.parametrize(
+    ("lang", "gone"), [("en", "This alarm is not open (any more)."), ("zh", "该报警不存在或已结束。")]
+)
+def test_an_error_has_heading_and_navigation_in_the_language(
+    engineer: TestClient, lang: str, gone: str
+) -> None:
+    asked = {"data": {"alarm": "x"}, "headers": {"accept": "text/html"}}
+    page = engineer.post(f"/do/acknowledge?lang={lang}", **asked).text
+    assert f"<h1>{gone}</h1>" in page
+    assert '<a href="/alarms"' in page
+    assert 'action="/language"' in page
+    assert f'data-live="/live/sorry?lang={lang}"' in page
+
+
 def test_a_viewer_is_offered_nothing_that_would_be_refused(
     house: SmallHouse, client: Callable[[Role], TestClient]
 ) -> None:

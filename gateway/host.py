@@ -24,6 +24,7 @@ from sitewarden.rules.model import ClockTrust, Effect, Event, Reason, Tick, Trou
 log = structlog.get_logger()
 
 BEAT = 1.0  # s between two looks at the clock; each feeds the watchdog
+NOTE = -1  # no ticket has this number
 CALM = 0.3  # s in which a bus confirms that the pulses on it have ended
 TELL = 0.005  # s until the listeners are told: each wakes, and wants the interpreter that a commit needs now
 
@@ -145,6 +146,11 @@ class Host:
         self._perform(todo)
         if ticket is None:
             self._settle(answer, effects)
+
+    def note(self) -> None:
+        """Has the journal remember this instant: so it is known that the disk takes records, or takes them
+        again, while nothing happens."""
+        self._journal.submit((), partial(self._committed, NOTE), self._clock.now())
 
     def listen(self, link: str, tap: Tap | None) -> None:
         self._perform(self.engine.listen(link, tap, self._clock.now()))

@@ -19,6 +19,7 @@ from sitewarden.gateway.cli.common import (
     print_json,
     settle,
     table,
+    why,
 )
 from sitewarden.gateway.clock import wall_now
 from sitewarden.gateway.database import make_private
@@ -105,7 +106,7 @@ def _tokens(config: Config) -> Iterator[Tokens]:
         make_private(data)
         tokens = Tokens(data / STORE)
     except (OSError, sqlite3.Error) as error:
-        raise Failure(f"{data / STORE}: {error}") from error
+        raise Failure(f"{data / STORE}: {why(error)}") from error
     try:
         yield tokens
     finally:

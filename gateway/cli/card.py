@@ -26,6 +26,7 @@ from sitewarden.gateway.cli.common import (
     print_json,
     settle,
     table,
+    why,
 )
 from sitewarden.gateway.cli.remote import Gateway
 from sitewarden.gateway.clock import wall_now
@@ -263,7 +264,7 @@ def export(
     except FileExistsError as error:
         raise Failure(f"{file} is there already: --force overwrites it") from error
     except OSError as error:
-        raise Failure(f"{file}: {error.strerror}") from error
+        raise Failure(f"{file}: {why(error)}") from error
     print(f"{counted(len(permits), 'card')} exported to {file}")
 
 
@@ -276,7 +277,7 @@ def _open(config: Path, fresh: bool = False) -> tuple[Glance, Cards]:
     try:
         return place, Cards(file)
     except (OSError, sqlite3.Error) as error:
-        raise Failure(f"{file}: {error}") from error
+        raise Failure(f"{file}: {why(error)}") from error
 
 
 def _record(cards: Cards, number: str) -> tuple[Permit | None, list[CardChange]]:

@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 import typer
 
 from sitewarden.gateway.app import DataDirectoryBusy, alone
-from sitewarden.gateway.cli.common import SITE, Config, Failure, local, look
+from sitewarden.gateway.cli.common import SITE, Config, Failure, local, look, why
 from sitewarden.gateway.clock import EARLIEST, wall_now
 from sitewarden.gateway.journal import trust_clock
 
@@ -46,7 +46,7 @@ def trust(config: Config = SITE) -> None:
     except DataDirectoryBusy as error:
         raise Failure(f"{error}: stop it first, and start it afterwards") from error
     except (OSError, sqlite3.Error) as error:
-        raise Failure(f"{file}: {error}") from error
+        raise Failure(f"{file}: {why(error)}") from error
     if before:
         print(f"The newest record was of {_local(before.wall, place.zone)}.")
     print(f"From now on it is {_local(now, place.zone)}.")

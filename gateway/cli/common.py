@@ -93,6 +93,11 @@ def settle(config: Path, file: str) -> Glance:
     return place
 
 
+def why(error: Exception) -> str:
+    """What the system says, without its number and Python's quotes."""
+    return (error.strerror if isinstance(error, OSError) else None) or str(error)
+
+
 def mistakes(wrong: ConfigErrors) -> str:
     return f"{wrong}\n{counted(len(wrong.errors), 'mistake')}."
 

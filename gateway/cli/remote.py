@@ -24,6 +24,7 @@ from sitewarden.gateway.cli.common import (
     look,
     print_json,
     table,
+    why,
 )
 from sitewarden.gateway.texts import REASON
 from sitewarden.rules.model import AlarmState, FireStage
@@ -216,7 +217,7 @@ class Gateway:
                 answer = gateway.getresponse()
                 said = json.loads(answer.read())
         except (OSError, HTTPException, ValueError) as error:
-            raise Failure(f"The gateway on {self._data} does not answer: {error}") from error
+            raise Failure(f"The gateway on {self._data} does not answer: {why(error)}") from error
         if answer.status >= HTTPStatus.BAD_REQUEST:
             raise Failure(str(said["detail"]))
         return said

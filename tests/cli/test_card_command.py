@@ -276,3 +276,12 @@ def test_the_environment_names_the_site(
     monkeypatch.setenv("SITEWARDEN_CONFIG", str(folder / "site.yaml"))
     monkeypatch.chdir(tmp_path_factory.mktemp("elsewhere"))
     assert CARD in shell("card", "list", "--full").out
+
+
+def test_a_folder_that_is_none_is_told_in_words(shell: Shell, folder: Path) -> None:
+    (folder / "data").write_text("no folder")
+    for words in (("card", "add", CARD, "--to", "2099-01-31"), ("token", "list")):
+        typed = shell(*words)
+        assert typed.code == 1
+        assert typed.err.endswith(": File exists\n")
+        assert "Errno" not in typed.err

@@ -102,7 +102,7 @@ def test_a_demo_of_limited_length_makes_everything_happen_and_says_so() -> None:
     assert told["passages"] == {"in": 1, "out": 1}
     assert told["swipes"]["denied"] == {"unknown_card": 1, "expired": 1, "blocked": 1}
     expected = {"fire:panel", "lift-trap-between", "pressure-low", "device_offline:reader-out"}
-    assert set(told["alarms"]["raised"]) == set(told["alarms"]["cleared"]) == expected
+    assert expected <= told["alarms"]["raised"].keys() & told["alarms"]["cleared"].keys()
     assert told["fire"]["stages"] == ["fire", "held", "normal"]
     assert all(seconds is not None and seconds < 5 for seconds in told["fire"]["released_after_s"].values())
     assert told["points"]["stored"] > 100

@@ -202,7 +202,7 @@ def kind_of(key: str) -> type:
 
 
 def dump(cell: object) -> str:
-    return json.dumps(encode(cell), ensure_ascii=False, separators=(",", ":"))
+    return encode(cell)
 
 
 def load(key: str, text: str) -> object:

@@ -8,9 +8,10 @@ type may grow.
 import types
 from collections.abc import Mapping
 from dataclasses import MISSING, fields, is_dataclass
-from datetime import date, datetime
+from datetime import date
 from enum import Enum
 from functools import cache
+from json import JSONEncoder
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
 Json = None | bool | int | float | str | list["Json"] | dict[str, "Json"]
@@ -18,24 +19,26 @@ Json = None | bool | int | float | str | list["Json"] | dict[str, "Json"]
 _SCALARS = (bool, int, float, str)
 
 
-def encode(value: object) -> Json:
+def encode(value: object) -> str:
     """Raises ValueError for a type that `decode` could not bring back."""
+    return _JSON.encode(value)
+
+
+def _plain(value: object) -> object:
+    """What JSON has no notion of by itself, as something that it has, one level down."""
     match value:
-        case Enum():
-            return str(value.value)
-        case None | bool() | int() | float() | str():
-            return value
-        case datetime() | date():
+        case date():  # or a datetime, which is one
             return value.isoformat()
-        case tuple():
-            return [encode(item) for item in value]
         case frozenset():
-            return [encode(item) for item in sorted(value)]
+            return sorted(value)
         case Mapping():
-            return {key: encode(item) for key, item in value.items()}
+            return dict(value)
         case _ if is_dataclass(value) and not isinstance(value, type):
-            return {name: encode(getattr(value, name)) for name in _names(type(value))}
+            return {name: getattr(value, name) for name in _names(type(value))}
     raise ValueError(f"no JSON for {type(value).__name__}")
+
+
+_JSON = JSONEncoder(ensure_ascii=False, separators=(",", ":"), default=_plain)
 
 
 @cache

@@ -7,10 +7,10 @@ from datetime import UTC, datetime, timedelta
 from sitewarden.rules.model import Stamp
 
 EARLIEST = datetime(2025, 1, 1, tzinfo=UTC)  # older than the software itself: a dead RTC boots in 1970
-SLACK = timedelta(seconds=5)  # a clock may be set back by as much and is still believed (GB 50396-2007 5.1.5)
-LEAP = timedelta(days=366)
-"""A clock may be ahead by as much of what has passed since it was believed last: a box that was switched off,
-or one without an RTC that NTP puts right an hour after the start. A broken RTC is decades away."""
+SLACK = 5.0  # s; a clock may be set back by as much and is still believed (GB 50396-2007 5.1.5)
+LEAP = 366 * 86_400.0
+"""s; a clock may be ahead by as much of what has passed since it was believed last: a box that was switched
+off, or one without an RTC that NTP puts right an hour after the start. A broken RTC is decades away."""
 
 
 def wall_now() -> datetime:
@@ -61,14 +61,19 @@ class Clock:
         return self._trusted
 
     def now(self) -> Stamp:
-        wall, mono = self._wall(), self._mono() + self._offset
+        wall, mono = self._wall(), self.mono()
         believed = self._believed
         self._trusted = self._believable(wall, mono)
         if not self._trusted and believed:
             return Stamp(believed.wall + timedelta(seconds=mono - believed.mono), mono)
+        now = Stamp(wall, mono)
         if self._trusted and (believed is None or wall > believed.wall):
-            self._believed = Stamp(wall, mono)
-        return Stamp(wall, mono)
+            self._believed = now
+        return now
+
+    def mono(self) -> float:
+        """`now().mono` alone."""
+        return self._mono() + self._offset
 
     def trust_changed(self) -> bool:
         """True once after every change of `trusted`; a start with a wrong clock is a change too."""
@@ -78,5 +83,5 @@ class Clock:
     def _believable(self, wall: datetime, mono: float) -> bool:
         if self._believed is None:
             return wall >= EARLIEST
-        on = wall - self._believed.wall
-        return -SLACK <= on <= timedelta(seconds=mono - self._believed.mono) + LEAP
+        on = (wall - self._believed.wall).total_seconds()
+        return -SLACK <= on <= mono - self._believed.mono + LEAP

@@ -217,7 +217,7 @@ class Host:
             self._timer.cancel()
         self._armed_for, self._timer = due, None
         if due is not None:
-            self._timer = self._loop.call_later(max(due - self._clock.now().mono, 0.0), self._due)
+            self._timer = self._loop.call_later(max(due - self._clock.mono(), 0.0), self._due)
 
     def _due(self) -> None:
         self._timer = None

@@ -160,12 +160,12 @@ class Journal:
             for job in jobs:  # one of them no disk will ever take: each for itself
                 self._settle([job])
             return
-        if error is None:
-            self._ballast.take()
-        elif is_refusal(error):
+        if error and is_refusal(error):
             self._held.extend(jobs)
         for job in jobs:
             _answer(job, error)
+        if error is None:
+            self._ballast.take()
 
     def _next_group(self) -> tuple[list[_Job], bool]:
         """Waits for one submission and takes what else is there; True when it is time to end."""

@@ -239,8 +239,8 @@ def test_a_disk_that_refuses_the_ballast_refuses_nothing_else(
     assert not ballast.exists()  # half of it would look like all of it
     assert commit(journal, OPERATOR) is None
     assert commit(journal, OPERATOR) is None
-    assert ballast.stat().st_size == 4 * MIB
     journal.close()
+    assert ballast.stat().st_size == 4 * MIB
 
 
 def test_a_broken_file_is_set_aside(tmp_path: Path) -> None:

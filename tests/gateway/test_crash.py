@@ -202,7 +202,7 @@ def in_fire(trial: Trial, kills: int) -> None:
 
 def last_seen(gateway: StreetSite) -> dict[str, str]:
     """Which way each card went last."""
-    newest_first = gateway.ask("GET", "/passages?limit=1000")
+    newest_first = gateway.ask("GET", "/passages?limit=1000")["items"]
     return {it["card"]: it["direction"] for it in reversed(newest_first) if it["card"]}
 
 

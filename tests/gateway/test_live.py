@@ -25,7 +25,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveSite]:
 
 
 def passages(site: LiveSite) -> int:
-    return len(site.ask("GET", "/passages"))
+    return len(site.ask("GET", "/passages")["items"])
 
 
 def test_a_valid_card_opens_the_barrier_and_the_car_is_inside_once_it_went_through(site: LiveSite) -> None:

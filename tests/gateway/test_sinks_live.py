@@ -88,7 +88,7 @@ def test_three_sinks_hear_everything_once_though_one_was_away(houses: Houses) ->
         site.until(lambda: site.alarms().get("c1"))
         site.ask("POST", "/alarms/c1/acknowledge")
         houses.influx.stop(kill=True)
-        site.until(lambda: site.ask("GET", "/passages"), 40.0)
+        site.until(lambda: site.ask("GET", "/passages")["items"], 40.0)
         sleep(2.0)
         houses.influx.start()
         houses.settle()

@@ -17,9 +17,8 @@ def only_declared(request: Request) -> None:
     known = sorted(_declared(request.scope["route"].dependant) | {LANG})
     if unknown := [name for name in request.query_params if name not in known]:
         found = ", ".join(f"'{name[:40]}'" for name in unknown)
-        raise Problem(
-            422, "unknown_parameter", f"found the query parameter {found}, expected only {', '.join(known)}"
-        )
+        detail = f"found {found} in the query, expected only {', '.join(known)}"
+        raise Problem(422, "unknown_parameter", detail)
     lang = request.query_params.get(LANG, LANGUAGES[0])
     if lang not in LANGUAGES:
         raise Problem(422, "invalid", f"lang: found {lang[:40]!r}, expected {' or '.join(LANGUAGES)}")

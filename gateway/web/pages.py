@@ -37,7 +37,7 @@ def _rooms(request: Request) -> Rooms:
 
 def _known(house: TheHouse, device: str = "") -> str:
     if device and device not in house.board.devices:
-        raise Problem(404, "no_such_device", f"no device {device!r}")
+        raise Problem(404, "not_found", f"no device {device!r}")
     return device
 
 
@@ -82,7 +82,7 @@ async def live(
 ) -> StreamingResponse:
     """The parts of a room whenever they change, as HTML; all of them at first."""
     if room not in ROOMS:
-        raise Problem(404, "no_such_room", f"no room {room!r}")
+        raise Problem(404, "not_found", f"no room {room!r}")
     visit = Visit(caller, words, room, device, sought)
     shown: dict[str, str] = {}
 

@@ -149,14 +149,20 @@ def test_a_person_is_told_of_an_error_by_a_page(engineer: TestClient) -> None:
 
 
 @pytest.mark.parametrize(
-    ("lang", "gone"), [("en", "This alarm is not open (any more)."), ("zh", "该报警不存在或已结束。")]
+    ("lang", "gone", "ghost"),
+    [
+        ("en", "This alarm is not open (any more).", "There is no such page."),
+        ("zh", "该报警不存在或已结束。", "没有这个页面。"),
+    ],
 )
 def test_an_error_has_heading_and_navigation_in_the_language(
-    engineer: TestClient, lang: str, gone: str
+    engineer: TestClient, lang: str, gone: str, ghost: str
 ) -> None:
     asked = {"data": {"alarm": "x"}, "headers": {"accept": "text/html"}}
     page = engineer.post(f"/do/acknowledge?lang={lang}", **asked).text
+    nowhere = engineer.get(f"/devices/ghost?lang={lang}", headers=asked["headers"]).text
     assert f"<h1>{gone}</h1>" in page
+    assert f"<h1>{ghost}</h1>" in nowhere
     assert '<a href="/alarms"' in page
     assert 'action="/language"' in page
     assert f'data-live="/live/sorry?lang={lang}"' in page

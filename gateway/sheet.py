@@ -3,7 +3,7 @@ it: GB 18030, semicolons, 2027/1/31."""
 
 import csv
 import io
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -76,38 +76,28 @@ def read(path: Path, issuing: Issuing) -> Sheet:
 
 
 def _read(path: Path, text: str, issuing: Issuing, note: str = "") -> Sheet:
-    good: dict[str, Permit] = {}
-    lines: dict[str, int] = {}
+    good: dict[str, tuple[int, Permit]] = {}
     errors: list[str] = []
     try:
         head, *rows = _rows(text)
     except csv.Error as error:
-        return Sheet(
-            (), (f"{path}:1:1: found {error}, expected a quote at the end of every quoted cell",), note
-        )
+        found = f"{path}:1:1: found {error}, expected a quote at the end of every quoted cell"
+        return Sheet((), (found,), note)
     names = [name.lower() for name in head.cells]
     if wrong := _wrong_head(head, names):
         return Sheet((), (f"{path}:{wrong}",), note)
     for row in rows:
-        if len(row.cells) > len(names):
-            found = f"found {len(row.cells)} cells, expected {len(names)} as in the first line"
-            errors.append(f"{path}:{row.place(len(names))}: {found}")
-            continue
         try:
-            permit = issuing.checked(
-                _permit(dict.fromkeys(COLUMNS, "") | dict(zip(names, row.cells, strict=False)))
-            )
-            if (first := lines.setdefault(permit.card, row.line)) != row.line:
-                raise Refused((Mistake("card", f"the card of line {first} again", "each card once"),))
+            permit = issuing.checked(_permit(names, row.cells))
+            if permit.card in good:
+                found = f"the card of line {good[permit.card][0]} again"
+                raise Refused((Mistake("card", found, "each card once"),))
+            good[permit.card] = row.line, permit
         except Refused as refused:
-            places = (
-                (row.place(names.index(it.field) if it.field in names else len(names)), it)
-                for it in refused.mistakes
-            )
-            errors += [f"{path}:{place}: {mistake}" for place, mistake in places]
-        else:
-            good[permit.card] = permit
-    return Sheet(tuple(good.values()), tuple(errors), note)
+            for it in refused.mistakes:
+                cell = names.index(it.field) if it.field in names else len(names)
+                errors.append(f"{path}:{row.place(cell)}: {it}")
+    return Sheet(tuple(permit for _, permit in good.values()), tuple(errors), note)
 
 
 def _rows(text: str) -> Iterator[_Row]:
@@ -131,8 +121,12 @@ def _wrong_head(head: _Row, names: Sequence[str]) -> str:
     return ""
 
 
-def _permit(row: Mapping[str, str]) -> Permit:
+def _permit(names: Sequence[str], cells: Sequence[str]) -> Permit:
     """Raises Refused."""
+    if len(cells) > len(names):
+        found = f"{len(cells)} cells"
+        raise Refused((Mistake("line", found, f"{len(names)}, as in the first line"),))
+    row = dict.fromkeys(COLUMNS, "") | dict(zip(names, cells, strict=False))
     mistakes: list[Mistake] = []
     kind, blocked = row["kind"].lower(), row["blocked"].lower()
     first, last = day(row["valid_from"]), day(row["valid_to"])

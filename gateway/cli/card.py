@@ -33,7 +33,7 @@ from sitewarden.gateway.clock import wall_now
 from sitewarden.gateway.issuing import A_DAY, Issuing, Refused, card_number, day
 from sitewarden.gateway.mask import mask
 from sitewarden.gateway.sheet import read, write
-from sitewarden.gateway.texts import shown
+from sitewarden.gateway.texts import shown, visible
 from sitewarden.rules.model import Permit, PermitKind
 
 STORE = "journal.db"
@@ -208,7 +208,7 @@ def show(number: TheCard, full: Full = False, as_json: Json = False, config: Con
     today = wall_now().astimezone(place.zone).date()
     state = _state(now, today) or "good" if now else "removed"
     for name, value in (("card", number), ("state", state), *_facts(told)):
-        print(f"{name:<8}{value}")
+        print(f"{name:<8}{visible(value)}")
     rows = [
         (
             local(change.at, place.zone),

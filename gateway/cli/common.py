@@ -17,6 +17,7 @@ import typer
 from sitewarden.config.errors import ConfigErrors
 from sitewarden.config.glance import Glance, glance
 from sitewarden.config.words import duration
+from sitewarden.gateway.texts import visible
 
 
 class Failure(Exception):
@@ -138,7 +139,7 @@ def local(at: datetime, zone: ZoneInfo) -> str:
 
 def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     """Columns of text; a Chinese character is two columns wide."""
-    lines = [list(map(str, row)) for row in (head, *rows)]
+    lines = [[visible(str(cell)) for cell in row] for row in (head, *rows)]
     widths = [max(map(_width, column)) for column in zip(*lines, strict=True)]
     padded = (
         "  ".join(cell + " " * (width - _width(cell)) for cell, width in zip(line, widths, strict=True))

@@ -180,8 +180,11 @@ def test_the_history_of_a_removed_card_stays(shell: Shell) -> None:
 
 
 def test_a_card_of_an_older_version_is_listed_and_can_go(shell: Shell, cards: Cards) -> None:
-    cards.put(Permit("ZZ", PermitKind.MONTHLY, date(2026, 1, 1), date(2099, 1, 1)), "an older version")
-    assert "ZZ" in shell("card", "list", "--full").out
+    odd = Permit("ZZ", PermitKind.MONTHLY, date(2026, 1, 1), date(2099, 1, 1), "x\x1b[31mRED\ny")
+    cards.put(odd, "an older version")
+    for words in (("list", "--full"), ("show", "ZZ")):
+        assert "ZZ" in shell("card", *words).out
+        assert "x\ufffd[31mRED\ufffdy" in shell("card", *words).out
     assert shell("card", "block", "zz").code == 0
     assert shell("card", "remove", "zz").code == 0
     assert cards.all() == []

@@ -71,7 +71,7 @@ def test_a_spreadsheet_saved_in_china_is_understood(tmp_path: Path, delimiter: s
             "2:45: holder: found 'a\\x1bb', expected a text",
         ),
         ('0A00000008,monthly,2026-06-01,2026-06-30,,,,"a,\nb"', "2:45: holder: found 'a,\\nb', expected a"),
-        ("0A00000008,monthly,2026-06-01,2026-06-30,,,,a,b", "2:47: found 9 cells, expected 8"),
+        ("0A00000008,monthly,2026-06-01,2026-06-30,,,,a,b", "2:47: line: found 9 cells, expected 8"),
     ],
 )
 def test_a_wrong_line_is_named_and_the_good_ones_are_taken(tmp_path: Path, line: str, says: str) -> None:

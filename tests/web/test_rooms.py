@@ -247,7 +247,7 @@ def test_a_tile_says_which_alarm_and_how_the_device_is_now(house: SmallHouse, en
     assert "✓ works" in _tile(engineer, "tank")
     house.read(tank_level=0.5)
     house.tick(10)
-    assert "▲ High Roof tank is low · works" in _tile(engineer, "tank")
+    assert "works ▲ High Roof tank is low" in _tile(engineer, "tank")
     house.read(tank_level=1.5)
     house.tick(10)
     told = _tile(engineer, "tank")

@@ -17,11 +17,11 @@ from sitewarden.config.site import Site
 from sitewarden.drivers.plan import LinkPlan
 from sitewarden.gateway.api.house import DemoControl
 from sitewarden.gateway.board import places_of
-from sitewarden.gateway.presses import Came, came, picture
 from sitewarden.rules.cells import Place
 from sitewarden.rules.model import Keep, Permit, PermitKind, Reading, Record, Stamp
 from sitewarden.simulators.controls import Control, controls
 from sitewarden.simulators.estate import Estate
+from sitewarden.simulators.presses import Came, came, picture
 from sitewarden.simulators.serve import Served, serve
 
 T = TypeVar("T")
@@ -125,7 +125,8 @@ class LiveEstate:
         self._estate.woken(self._served.now())
         before = picture(self._estate)
         self._served.press(control.name, target)
-        return came(self._estate, self._wires, control, picture(self._estate) != before)
+        altered = picture(self._estate) != before
+        return came(self._estate, self._wires, Control(control.name, control.target), altered)
 
     def _ask(self, coroutine: Coroutine[None, None, T]) -> Future[T]:
         return asyncio.run_coroutine_threadsafe(coroutine, self._loop)

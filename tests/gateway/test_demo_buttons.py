@@ -11,8 +11,8 @@ from sitewarden.config.site import Site, load
 from sitewarden.drivers.plan import TcpPort
 from sitewarden.gateway.api.house import DemoControl
 from sitewarden.gateway.demo import LiveEstate, permits
-from sitewarden.gateway.presses import Came
 from sitewarden.rules.model import Stamp
+from sitewarden.simulators.presses import Came
 from tests.servers import free_port
 
 DEMO = Path(__file__).parents[2] / "config" / "demo" / "site.yaml"

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from enum import StrEnum
 
-from sitewarden.gateway.api.house import DemoControl
+from sitewarden.simulators.controls import Control
 from sitewarden.simulators.estate import Estate
 from sitewarden.simulators.plant.lift import Phase
 
@@ -34,8 +34,9 @@ def picture(estate: Estate) -> tuple[object, ...]:
     )
 
 
-def came(estate: Estate, links: Mapping[str, str], control: DemoControl, altered: bool) -> Came:
-    """`links`: the link of each device; `altered`: whether the picture is another than before."""
+def came(estate: Estate, links: Mapping[str, str], control: Control, altered: bool) -> Came:
+    """`links`: the link of each device; `control`: without what was chosen; `altered`: whether the picture
+    is another than before."""
     gate, line = estate.gates.get(control.target), estate.lines.get(control.target)
     if not altered:
         return Came.NO_CARD if gate else Came.SAME

@@ -60,19 +60,17 @@ class Traffic:
                 return mono + when
 
     def arrival(self, mono: float, hour: int) -> Arrival | None:
-        """Who it is; None: nobody is there who would go, or his way has no lane."""
+        """Who it is; None: nobody who would go is there, or he goes a way that has no lane, unseen."""
         luck = self._chance.random()
         if luck < STRANGERS + CARDLESS:
-            way, card = Direction.IN, self._unknown_card() if luck < STRANGERS else ""
-        elif resident := self._resident(mono, hour):
-            way, card = resident
-        else:
+            return self._comes(Direction.IN, self._unknown_card() if luck < STRANGERS else "")
+        resident = self._resident(mono, hour)
+        if resident is None:
             return None
+        way, card = resident
         if not self._lanes[way]:
-            return None
-        followed = self._chance.random() < TAILGATERS
-        cars = (Car(card), Car(tailgates=True)) if followed else (Car(card),)
-        return Arrival(self._chance.choice(self._lanes[way]), cars)
+            self._moved(card, way)
+        return self._comes(way, card)
 
     def ended(self, visit: Visit) -> None:
         """A car that went through is on the other side now, and stays a while; one that did not gives up."""
@@ -83,7 +81,7 @@ class Traffic:
         pause = STAYS if visit.through else self._chance.uniform(*GIVES_UP)
         self._rests_until[card] = visit.mono + pause
         if visit.through:
-            (self._home.add if visit.direction is Direction.IN else self._home.discard)(card)
+            self._moved(card, visit.direction)
 
     def sets_out(self, car: Car) -> None:
         """A car is on its way to a lane, whoever sent it."""
@@ -96,16 +94,34 @@ class Traffic:
         """Whether the card's car stands on the side from which it could go that way."""
         return card not in self._on_the_way and self.at_home(card) is (way is Direction.OUT)
 
-    def _resident(self, mono: float, hour: int) -> tuple[Direction, str] | None:
-        share = AT_HOME[hour] / 100
-        usual = {Direction.OUT: share * len(self._cards), Direction.IN: (1 - share) * len(self._cards)}
-        rested = [card for card in self._cards if self._rests_until.get(card, mono) <= mono]
-        there = {way: [card for card in rested if self.may_go(card, way)] for way in usual}
-        urge = [len(there[way]) / usual[way] for way in usual]  # 1: as usual
-        if self._chance.random() * len(urge) >= sum(urge):
+    def _comes(self, way: Direction, card: str) -> Arrival | None:
+        if not self._lanes[way]:
             return None
-        (way,) = self._chance.choices(list(usual), urge)
-        return way, self._chance.choice(there[way])
+        followed = self._chance.random() < TAILGATERS
+        cars = (Car(card), Car(tailgates=True)) if followed else (Car(card),)
+        return Arrival(self._chance.choice(self._lanes[way]), cars)
+
+    def _moved(self, card: str, way: Direction) -> None:
+        if way is Direction.OUT:
+            self._home.discard(card)
+        else:
+            self._home.add(card)
+
+    def _resident(self, mono: float, hour: int) -> tuple[Direction, str] | None:
+        """A way and the card of who takes it, both by how many wait on which side."""
+        rested = [card for card in self._cards if self._rests_until.get(card, mono) <= mono]
+        if not rested:
+            return None
+        home = len(self._cards) * AT_HOME[hour] / 100
+        leavers = [card for card in rested if self.may_go(card, Direction.OUT)]
+        comers = [card for card in rested if self.may_go(card, Direction.IN)]
+        leaving, coming = len(leavers) / home, len(comers) / (len(self._cards) - home)  # 1: as usual
+        luck = self._chance.random() * max(2.0, leaving + coming)
+        if luck < leaving:
+            return Direction.OUT, self._chance.choice(leavers)
+        if luck < leaving + coming:
+            return Direction.IN, self._chance.choice(comers)
+        return None
 
     def _unknown_card(self) -> str:
         return f"{self._chance.randrange(1 << 40):010X}"

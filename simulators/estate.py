@@ -164,7 +164,9 @@ class Estate:
             case "level-4-20ma":
                 source.inputs |= level_face(self.works)
             case "lift-monitor-a":
-                lift = self.lifts[unit.device] = Lift(chance, self.start.mono)
+                lift = self.lifts[unit.device] = Lift(
+                    chance, self.start.mono, doors=chance.randrange(900_000)
+                )
                 source.inputs |= lift_face(lift)
                 source.advances.append(lambda mono: lift.advance(mono, self.hour(mono)))
             case "supervised-input-4":

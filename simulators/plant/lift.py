@@ -26,11 +26,14 @@ class Phase(StrEnum):
 
 
 class Lift:
-    def __init__(self, chance: Random, mono: float, lowest: int = 1, highest: int = 10) -> None:
+    def __init__(
+        self, chance: Random, mono: float, lowest: int = 1, highest: int = 10, doors: int = 0
+    ) -> None:
+        """`doors`: how often they opened before."""
         self.lowest, self.highest = lowest, highest
         self.phase = Phase.WAITING
         self.person = False
-        self.doors, self.floors_run = 0, 0  # door openings and floors travelled since installed
+        self.doors, self.floors_run = doors, 3 * doors  # door openings and floors travelled since installed
         self.position = 1.0  # in floors
         self.speed = 0.0  # m/s, positive upwards
         self.trip_seconds, self.trip_metres = 0.0, 0.0  # of the last trip

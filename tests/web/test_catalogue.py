@@ -10,7 +10,6 @@ import pytest
 from sitewarden.gateway import catalogue
 from sitewarden.gateway.board import Arm, Trend
 from sitewarden.gateway.catalogue import LANGUAGES, Catalogue, pick
-from sitewarden.gateway.presses import Came
 from sitewarden.gateway.tokens import Role
 from sitewarden.gateway.web.rooms import REASONS, ROOMS
 from sitewarden.rules.alarms import book
@@ -25,6 +24,7 @@ from sitewarden.rules.model import (
     Verdict,
     Why,
 )
+from sitewarden.simulators.presses import Came
 
 GATEWAY = Path(catalogue.__file__).parent
 ENUMS: dict[str, type[StrEnum]] = {

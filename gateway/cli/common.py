@@ -99,6 +99,12 @@ def why(error: Exception) -> str:
     return (error.strerror if isinstance(error, OSError) else None) or str(error)
 
 
+def refused(whose: object, error: Exception) -> Failure:
+    """The system refused something while `whose` was at work; it may name the file itself."""
+    place = error.filename if isinstance(error, OSError) and error.filename else whose
+    return Failure(f"{place}: {why(error)}")
+
+
 def mistakes(wrong: ConfigErrors) -> str:
     return f"{wrong}\n{counted(len(wrong.errors), 'mistake')}."
 

@@ -19,10 +19,10 @@ from sitewarden.config.site import Site, load
 from sitewarden.drivers.plan import TcpPort
 from sitewarden.gateway import logs
 from sitewarden.gateway.api.house import DemoControl
-from sitewarden.gateway.app import App, alone
+from sitewarden.gateway.app import App, DataDirectoryBusy, alone
 from sitewarden.gateway.cards import Cards
 from sitewarden.gateway.cli.calling import me
-from sitewarden.gateway.cli.common import Failure, For, Json, print_json, table
+from sitewarden.gateway.cli.common import For, Json, print_json, refused, table
 from sitewarden.gateway.cli.play import WHOLE, script, skipped
 from sitewarden.gateway.cli.run import welcome_url
 from sitewarden.gateway.cli.story import Story
@@ -74,8 +74,8 @@ def demo(
     try:
         with _place(folder) as place:
             summary = asyncio.run(_demo(place, port, for_, as_json))
-    except OSError as error:
-        raise Failure(f"demo: {error}") from error
+    except (DataDirectoryBusy, OSError) as error:
+        raise refused("demo", error) from error
     finally:
         lines.close()
     if for_ is not None:
@@ -85,15 +85,15 @@ def demo(
 async def _demo(place: Path, port: int, length: float | None, as_json: bool) -> Mapping[str, object]:
     site, now = _site(place, port), Clock().now()
     cards = permits(now.wall.astimezone(site.plan.tz).date())
-    Cards(site.data / "journal.db").put_all(cards, BY)
     estate = LiveEstate(site, cards, SEED, CARS_AN_HOUR if length is None else None, now, PAST)
-    _remember(site.data, estate)
-    site = replace(site, links=estate.start(place / "ports"))
-    try:
-        with alone(site.data):
+    with alone(site.data):
+        Cards(site.data / "journal.db").put_all(cards, BY)
+        _remember(site.data, estate)
+        site = replace(site, links=estate.start(place / "ports"))
+        try:
             return await _live(App(site, estate), estate, length, as_json)
-    finally:
-        estate.stop()
+        finally:
+            estate.stop()
 
 
 def _remember(data: Path, estate: LiveEstate) -> None:

@@ -8,7 +8,7 @@ import typer
 from sitewarden.config.site import Site, load
 from sitewarden.gateway import logs
 from sitewarden.gateway.app import App, DataDirectoryBusy, alone
-from sitewarden.gateway.cli.common import ConfigFile, Failure
+from sitewarden.gateway.cli.common import ConfigFile, refused
 
 
 def run(
@@ -27,7 +27,7 @@ def run(
         with alone(site.data):
             asyncio.run(_run(site))
     except (DataDirectoryBusy, OSError) as error:
-        raise Failure(f"{config}: {error}") from error
+        raise refused(config, error) from error
     finally:
         lines.close()
 

@@ -18,7 +18,7 @@ from sitewarden.gateway.api.house import DemoControl
 from sitewarden.gateway.cards import Cards
 from sitewarden.gateway.catalogue import Catalogue
 from sitewarden.gateway.cli.calling import me
-from sitewarden.gateway.cli.common import ConfigFile, Failure, table
+from sitewarden.gateway.cli.common import ConfigFile, refused, table
 from sitewarden.gateway.clock import Clock
 from sitewarden.gateway.demo import LiveEstate, permits
 
@@ -55,7 +55,7 @@ def simulate(
     try:
         links = estate.start(into / "ports")
     except OSError as error:
-        raise Failure(f"{config}: {error}") from error
+        raise refused(config, error) from error
     with _until_terminated():
         try:
             copy = _copy(site, links, into)

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from importlib.metadata import version
 from importlib.util import find_spec
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 import typer
@@ -91,3 +92,9 @@ def test_without_a_word_it_explains(shell: Shell) -> None:
     typed = shell()
     assert typed.code == 2
     assert "sitewarden demo" in typed.out + typed.err
+
+
+def test_a_data_folder_that_cannot_be_is_told_in_one_sentence(shell: Shell, folder: Path) -> None:
+    (folder / "data").write_text("a file")
+    typed = shell("run", "site.yaml")
+    assert (typed.code, typed.err) == (1, f"{folder / 'data'}: File exists\n")

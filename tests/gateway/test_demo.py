@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from sitewarden.config.site import load
+from sitewarden.gateway.app import alone
 from sitewarden.gateway.board import Board
 from sitewarden.gateway.cli.story import Fire, Points, Story
 from sitewarden.gateway.demo import LiveEstate, permits
@@ -85,12 +86,24 @@ def test_the_story_counts_by_reason_and_says_when_each_arm_was_up() -> None:
     assert told.points == Points(points=2, readings=2, stored=7)
 
 
+def started(*words: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "sitewarden.gateway", "demo", "--port", "0", *words]
+    return subprocess.run(command, capture_output=True, text=True, timeout=85, check=False)
+
+
 def demo(*words: str) -> str:
     """What it prints."""
-    command = [sys.executable, "-m", "sitewarden.gateway", "demo", "--port", "0", *words]
-    run = subprocess.run(command, capture_output=True, text=True, timeout=85, check=False)
+    run = started(*words)
     assert run.returncode == 0, run.stderr
     return run.stdout
+
+
+def test_a_folder_in_which_another_demo_lives_is_left_alone(tmp_path: Path) -> None:
+    with alone(tmp_path / "data"):
+        run = started("--folder", str(tmp_path), "--for", "1s")
+    assert run.returncode == 1
+    assert run.stderr == f"demo: another gateway runs on {tmp_path / 'data'}\n"
+    assert not (tmp_path / "data" / "journal.db").exists()
 
 
 @pytest.mark.slow

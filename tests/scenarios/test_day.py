@@ -105,6 +105,7 @@ def check(world: World) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(180)  # 20 s of computing, on a machine that may have other work
 def test_a_day_with_a_fire_a_burst_pipe_and_a_trapped_passenger() -> None:
     world = World(site.plan(), site.links(site.CALM), site.permits(), seed=7, start=site.START)
     world.disk.stalls = 0.02

@@ -146,7 +146,9 @@ class Lanes:
         """One card, one grant: swiped again, here or at the next lane, only the newest one counts."""
         for lane in self._lanes.values():
             cell = self._cell(lane)
-            self._put(lane, replace(cell, grants=tuple(g for g in cell.grants if g.card != card)))
+            others = tuple(grant for grant in cell.grants if grant.card != card)
+            if others != cell.grants:
+                self._put(lane, replace(cell, grants=others))
 
     def due(self, lane: str, at: Stamp) -> None:
         """Forgets the grants that nobody used, or that nobody saw used: then the car may be anywhere."""

@@ -146,6 +146,8 @@ class Rtu:
             self._counters.discarded += 1
             self._received, self.garbled = b"", False
         self._last = at.mono
+        if self.garbled:
+            return None
         self._received = (self._received + data).lstrip(GLITCHES)
         head = bytes([request.unit_id]) + request.head
         refusal = bytes([request.unit_id, request.function | EXCEPTION])

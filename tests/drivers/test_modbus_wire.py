@@ -1,5 +1,7 @@
 """Frames: the standard's own examples, and what a line makes of an answer."""
 
+import tracemalloc
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -144,6 +146,18 @@ def test_rubbish_is_never_an_answer(rubbish: bytes, over_tcp: bool) -> None:
     wire = Tcp() if over_tcp else Rtu(9600)
     wire.ask(read(7, Table.HOLDING, 100, 40), Counters())
     assert wire.take(rubbish, stamp(1.0)) is None
+
+
+def test_of_rubbish_without_end_nothing_is_held() -> None:
+    rtu = Rtu(9600)
+    rtu.ask(read(7, Table.HOLDING, 100, 40), Counters())
+    tracemalloc.start()
+    for n in range(1000):
+        assert rtu.take(b"rubbish!" * 100, stamp(1.0 + n / 1000)) is None
+    held, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert rtu.garbled
+    assert held < 10_000
 
 
 def test_a_pause_of_the_usb_adapter_does_not_break_a_frame() -> None:

@@ -86,7 +86,7 @@ class Core:
         }
         leftovers = Leftovers(state, self._book, self._fire, plan, self._watched)
         watches = (self._stale, self._away, self._lines)
-        self._settling = (leftovers, self._clock, *watches, self._fire, self._barriers)
+        self._settling = (leftovers, self._clock, *watches, self._lanes, self._fire, self._barriers)
         self._settled = all(room.settled for room in self._settling)
 
     def step(self, event: Event) -> Sequence[Effect]:
@@ -142,6 +142,7 @@ class Core:
             self._permits[event.card] = event.permit
         else:
             self._permits.pop(event.card, None)
+            self._occupancy.forgive(event.card)  # nobody would ever swipe it out again
 
     def _troubled(self, event: Trouble) -> None:
         alarm, lasts = alarm_id(event.code, event.subject), event.on and event.lasts
@@ -181,8 +182,9 @@ class Core:
                 room.settle(at)
             self._settled = True
         for key in self._state.due(at.mono):
-            prefix, _, about = key.partition("/")
-            self._due[prefix](about, at)
+            if self._state.waited(key, at.mono):  # what came before it may have given it more time
+                prefix, _, about = key.partition("/")
+                self._due[prefix](about, at)
 
     # -- where a reading goes --------------------------------------------------------------------
 

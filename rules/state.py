@@ -80,6 +80,11 @@ class State:
             keys[heappop(self._heap)[1]] = None
         return list(keys)
 
+    def waited(self, key: str, mono: float) -> bool:
+        """Whether the cell's instant has come."""
+        due = _due(self._cells.get(key))
+        return due is not None and due <= mono
+
     # -- effects ---------------------------------------------------------------------------------
 
     def emit(self, effect: Effect) -> None:

@@ -7,7 +7,7 @@ instant says so in `due` (mono seconds): the timers of the core are nothing but 
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 
 from sitewarden.rules.codec import decode, encode
@@ -22,6 +22,7 @@ class Grant:
     card: str = ""
     kind: PermitKind | None = None
     space: str = ""
+    unseen: bool = False  # its car may have gone through while nobody could see the loop
 
 
 STUCK = 600.0  # s a car may stand under an arm beyond its grant: one that broke down there is away by then
@@ -34,6 +35,7 @@ class LaneCell:
     grants: tuple[Grant, ...] = ()
     under: bool | None = None
     blind: bool = False  # what the loop says now is not good
+    raised: bool = False  # the arm may be up, and was not told since to come down
 
     @property
     def due(self) -> float | None:
@@ -43,6 +45,16 @@ class LaneCell:
         """No grant lapses while a car is seen under the arm: it may be the one that was granted. A loop
         that sees one for much longer is stuck."""
         return grant.lapses + (STUCK if self.under and not self.blind else 0.0)
+
+    @property
+    def next(self) -> Grant | None:
+        """Whose passage the next one is: rather a car that must still be there than one that may be gone."""
+        return min(self.grants, key=lambda grant: grant.unseen, default=None)
+
+    @property
+    def unseeing(self) -> "LaneCell":
+        """The same while the loop cannot be seen."""
+        return replace(self, blind=True, grants=tuple(replace(grant, unseen=True) for grant in self.grants))
 
 
 @dataclass(frozen=True, slots=True)

@@ -127,8 +127,8 @@ class Permit:
     """A card as the service centre issued it.
 
     Valid from the first to the last of its days, both included, in the site's time zone: a card paid
-    to the 30th opens until local midnight that ends the 30th. `spaces` names the private spaces the
-    card belongs to; cards that share a space share its one place inside.
+    to the 30th opens until local midnight that ends the 30th. `space` is the private space that
+    the card belongs to; cards that share a space share its one place inside.
     """
 
     card: str

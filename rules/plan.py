@@ -98,8 +98,8 @@ class Condition:
 
 @dataclass(frozen=True, slots=True)
 class Stale:
-    """An alarm of its own when `point` has had no good reading for `after` s; `on` a start counts
-    from the first tick."""
+    """An alarm of its own when `point` has had no good reading for `after` s. After a start
+    that time begins with the first tick."""
 
     point: str
     after: float

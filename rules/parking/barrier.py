@@ -27,13 +27,17 @@ class Barriers:
 
     @property
     def settled(self) -> bool:
-        return all(self._state.get(_key(lane), Arm) for lane in self._lanes.values())
+        return all(map(self.known, self._lanes.values()))
+
+    def known(self, lane: Lane) -> bool:
+        """Whether anything is known of its arm since the start."""
+        return self._state.get(_key(lane), Arm) is not None
 
     def settle(self, at: Stamp) -> None:
         """A crash may have cut a pulse short and left its output on: then the arm would not move again.
         Arms that fire holds have a cell by now and are left alone."""
         for lane in self._lanes.values():
-            if not self._state.get(_key(lane), Arm):
+            if not self.known(lane):
                 self._state.put(_key(lane), Arm())
                 for output in _outputs(lane):
                     self._do(lane, Do.CLEAR, output, ahead=False)
@@ -70,8 +74,8 @@ class Barriers:
         self._do(lane, Do.PULSE, lane.barrier.open, lane.barrier.pulse)
 
     def close(self, lane: Lane) -> None:
-        """Closes, where that takes a command, unless fire holds the arm."""
-        if lane.barrier.close and not self.held(lane):
+        """Closes, where that takes a command. Not while fire holds the arm."""
+        if lane.barrier.close:
             self._do(lane, Do.PULSE, lane.barrier.close, lane.barrier.pulse)
 
     @property

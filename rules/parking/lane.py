@@ -2,8 +2,11 @@
 
 A swipe becomes a decision; a granted one a command and a grant. The car is through when the loop under
 the arm becomes free again: that passage takes the oldest grant. A passage without one is a car that
-nobody let through, and an alarm, unless fire holds the arm up: then it is a stranger's. Who swipes in a
-fire has a grant as well, so that his passage is his.
+nobody let through, and an alarm, unless fire holds the arm up: then it is a stranger's. A card of the
+site that is swiped in a fire has a grant as well, so that its passage is its own.
+
+While the loop cannot be seen a car may go through unseen: no passage is recorded, and once its grant has
+lapsed nobody knows where the card is.
 """
 
 from collections.abc import Iterator, Mapping
@@ -61,9 +64,11 @@ class Lanes:
         verdict, why = self._judged(lane, event, permit)
         kind = permit.kind if permit else None
         self._state.emit(Decision(lane.id, event.card, verdict, why, event.at, lane.direction, kind))
-        if verdict is Verdict.GRANTED:
-            self._withdraw(event.card)
-            self._grant(lane, self._pass_for(permit, lane, event.at), event.at)
+        if permit and verdict is Verdict.GRANTED:
+            left = self._withdraw(permit.card)
+            self._grant(lane, event.at, permit)
+            for other in left:
+                self._lower(other)
 
     def operated(self, event: Operator) -> bool:
         """Opens by hand. Returns False without a reason or a lane: then nothing happens."""
@@ -81,7 +86,8 @@ class Lanes:
             note=event.reason,
         )
         self._state.emit(decision)
-        self._grant(lane, self._pass_for(None, lane, event.at), event.at)
+        if not self._barriers.held(lane):
+            self._grant(lane, event.at)
         return True
 
     def _repeated(self, lane: Lane, event: CardRead) -> bool:
@@ -102,11 +108,15 @@ class Lanes:
         return judge(question)
 
     def _inside(self, card: str) -> bool | None:
-        """A card whose car stands under an arm counts as through: handed back, it opens nothing."""
+        """A card whose car stands under an arm counts as through: handed back, it opens nothing. One whose
+        car may have gone through unseen may be on either side."""
         for lane in self._lanes.values():
             cell = self._cell(lane)
-            if cell.under and not cell.blind and cell.grants and cell.grants[0].card == card:
-                return lane.direction is Direction.IN
+            for grant in cell.grants:
+                if grant.card == card and grant.unseen:
+                    return None
+                if grant.card == card and cell.under and grant is cell.next:
+                    return lane.direction is Direction.IN
         return self._occupancy.inside(card)
 
     def _space_taken(self, permit: Permit) -> bool:
@@ -131,33 +141,40 @@ class Lanes:
 
     # -- grants ----------------------------------------------------------------------------------
 
-    def _grant(self, lane: Lane, grant: Grant, at: Stamp) -> None:
-        cell = self._cell(lane)
-        self._put(lane, replace(cell, grants=(*cell.grants, grant)))
-        if not self._barriers.held(lane):
-            self._barriers.open(lane, at, grant.lapses)
-
-    def _pass_for(self, permit: Permit | None, lane: Lane, at: Stamp) -> Grant:
+    def _grant(self, lane: Lane, at: Stamp, permit: Permit | None = None) -> None:
         """Without a permit it explains the passage, and says nothing of whose."""
-        lapses = at.mono + lane.grant_lapses
-        return Grant(lapses, permit.card, permit.kind, permit.space) if permit else Grant(lapses)
+        cell, lapses = self._cell(lane), at.mono + lane.grant_lapses
+        grant = Grant(lapses, unseen=cell.blind)
+        if permit:
+            grant = replace(grant, card=permit.card, kind=permit.kind, space=permit.space)
+        self._put(lane, replace(cell, grants=(*cell.grants, grant), raised=True))
+        if not self._barriers.held(lane):
+            self._barriers.open(lane, at, lapses)
 
-    def _withdraw(self, card: str) -> None:
-        """One card, one grant: swiped again, here or at the next lane, only the newest one counts."""
+    def _withdraw(self, card: str) -> list[Lane]:
+        """One card, one grant: swiped again, here or at the next lane, only the newest one counts. Returns
+        the lanes that had one."""
+        left = []
         for lane in self._lanes.values():
             cell = self._cell(lane)
             others = tuple(grant for grant in cell.grants if grant.card != card)
             if others != cell.grants:
+                self._unused(cell, others)
                 self._put(lane, replace(cell, grants=others))
+                left.append(lane)
+        return left
+
+    def _unused(self, cell: LaneCell, others: tuple[Grant, ...]) -> None:
+        """These are left of the cell's grants, and no passage took the rest: not one that was seen."""
+        for grant in cell.grants:
+            if grant not in others and (grant.unseen or cell.under):
+                self._occupancy.forgive(grant.card)
 
     def due(self, lane: str, at: Stamp) -> None:
         """Forgets the grants that nobody used, or that nobody saw used: then the car may be anywhere."""
         cell = self._cell(self._lanes[lane])
         rest = _without_lapsed(cell, at)
-        if cell.blind or cell.under:
-            for grant in cell.grants:
-                if grant not in rest.grants:
-                    self._occupancy.forgive(grant.card)
+        self._unused(cell, rest.grants)
         self._put(self._lanes[lane], rest)
         self._lower(self._lanes[lane])
 
@@ -167,42 +184,60 @@ class Lanes:
         """The loop under the arm. What is not good makes no edge; what it really missed does."""
         cell = self._cell(lane)
         if reading.quality is not Quality.GOOD:
-            self._put(lane, replace(cell, blind=True))
+            self._put(lane, cell.unseeing)
             return
         under = bool(reading.value)
-        seen = replace(cell, under=under, blind=False)
+        self._put(lane, replace(cell, under=under, blind=False))
         if cell.under and not under:
-            self._passed(lane, seen, reading.at)
-        else:
-            self._put(lane, seen)
+            self._passed(lane, reading.at)
+        self._lower(lane)
 
-    def _passed(self, lane: Lane, cell: LaneCell, at: Stamp) -> None:
-        grant = cell.grants[0] if cell.grants else None
-        rest = _without_lapsed(replace(cell, grants=cell.grants[1:]), at)
+    def _passed(self, lane: Lane, at: Stamp) -> None:
+        cell = self._cell(lane)
+        grant = cell.next
+        others = replace(cell, grants=tuple(other for other in cell.grants if other is not grant))
+        rest = _without_lapsed(others, at)
+        self._unused(others, rest.grants)
         self._put(lane, rest)
         card, kind = (grant.card, grant.kind) if grant else ("", None)
         self._state.emit(Passage(lane.id, card, lane.direction, at, kind))
         if grant and grant.card:
             self._occupancy.passed(grant, lane.direction, at)
-        elif self._barriers.held(lane):
+        elif grant is None and self._barriers.held(lane):
             self._occupancy.stranger(lane.direction)
-        elif not grant:
+        elif grant is None:
             self._book.happened("unexplained_passage", lane.id, at)
-        self._lower(lane)
 
     def released(self, lane: Lane, at: Stamp) -> None:
         """The arm is held no longer. A car that stands under it came while it was."""
-        cell = self._cell(lane)
+        cell = replace(self._cell(lane), raised=True)
         if cell.under and not cell.grants:
             self._occupancy.stranger(lane.direction)
-            self._put(lane, replace(cell, grants=(self._pass_for(None, lane, at),)))
+            cell = replace(cell, grants=(Grant(at.mono + lane.grant_lapses, unseen=cell.blind),))
+        self._put(lane, cell)
         self._lower(lane)
 
     def _lower(self, lane: Lane) -> None:
         """The arm comes down where it does not by itself: never on a car, nor before one that may go."""
         cell = self._cell(lane)
-        if cell.under is False and not cell.blind and not cell.grants:
+        free = cell.under is False and not cell.blind and not cell.grants
+        if cell.raised and free and not self._barriers.held(lane):
+            self._put(lane, replace(cell, raised=False))
             self._barriers.close(lane)
+
+    # -- after a start ---------------------------------------------------------------------------
+
+    @property
+    def settled(self) -> bool:
+        return all(self._barriers.known(lane) for lane in self._lanes.values())
+
+    def settle(self, at: Stamp) -> None:
+        """While nothing ran nobody saw the loops, a crash may have come before an arm was told to come
+        down, and cards were withdrawn."""
+        self._occupancy.forget_all_but(self._permits)
+        for lane in self._lanes.values():
+            if not self._barriers.known(lane):
+                self._put(lane, replace(self._cell(lane).unseeing, raised=True))
 
     # -- cells -----------------------------------------------------------------------------------
 

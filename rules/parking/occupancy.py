@@ -6,6 +6,7 @@ certain again; one that contradicts the guess shows that the stranger was this c
 """
 
 from collections import defaultdict
+from collections.abc import Container
 from dataclasses import replace
 
 from sitewarden.rules.cells import Grant, Place, Strangers
@@ -56,6 +57,12 @@ class Occupancy:
         known = self._state.get(f"inside/{card}", Place) is not None
         self._put(card, None)
         return known
+
+    def forget_all_but(self, cards: Container[str]) -> None:
+        """A card that is none any more would never be swiped out."""
+        for card, _ in self._state.of("inside", Place):
+            if card not in cards:
+                self.forgive(card)
 
     def stranger(self, direction: Direction) -> None:
         """A car went through a held barrier, and nobody knows which."""

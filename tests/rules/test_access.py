@@ -143,6 +143,16 @@ def test_a_private_space_has_room_for_one_of_its_cards() -> None:
     assert of(site.swipe("private-b"), Decision)[0].why is Why.PERMIT
 
 
+def test_the_last_place_is_free_for_the_card_that_it_is_promised_to() -> None:
+    site = Site()
+    for card in ("monthly", "monthly-2"):
+        site.enters(card)
+    site.swipe("temporary")
+    site.wait(5.0)
+    assert of(site.swipe("temporary"), Decision)[0].why is Why.PERMIT
+    assert of(site.swipe("temporary-2"), Decision)[0].why is Why.FULL
+
+
 def test_a_full_site_refuses_temporary_cards_only() -> None:
     site = Site()
     for card in ("monthly", "temporary"):

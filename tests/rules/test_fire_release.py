@@ -20,6 +20,7 @@ from sitewarden.rules.model import (
     Operator,
     Passage,
     Severity,
+    Tick,
     Verdict,
     Why,
 )
@@ -167,6 +168,35 @@ def test_strangers_move_the_count_and_their_own_next_passage_corrects_it() -> No
     assert inside(again) == 1
 
 
+def test_a_stranger_counts_once_though_it_burns_again() -> None:
+    site = Site()
+    signal(site, FireKind.FIRE)
+    site.reads(IN.barrier.loop_under, True)
+    over(site)
+    signal(site, FireKind.FIRE)
+    site.reads(IN.barrier.loop_under, False)
+    assert inside(site) == 1
+
+
+def test_a_car_that_a_guard_let_in_is_no_stranger_though_it_burns_meanwhile() -> None:
+    site = Site()
+    site.operates(Action.OPEN, "in", "ambulance")
+    signal(site, FireKind.FIRE)
+    site.drive()
+    assert inside(site) == 0
+
+
+def test_a_guess_takes_no_private_space() -> None:
+    site = Site()
+    site.enters("private-a")
+    assert of(site.swipe("private-b"), Decision)[0].why is Why.SPACE_TAKEN
+    signal(site, FireKind.FIRE)
+    site.drive(OUT)
+    over(site)
+    site.wait(5.0)
+    assert of(site.swipe("private-b"), Decision)[0].why is Why.PERMIT
+
+
 def test_a_card_that_was_outside_and_leaves_had_come_in_as_a_stranger() -> None:
     site = Site()
     site.enters("monthly")
@@ -215,6 +245,39 @@ def test_a_barrier_that_does_not_open_in_a_fire_is_a_critical_alarm_until_it_doe
     alarm = site.alarm("barrier_not_open:in")
     assert alarm is not None
     assert alarm.state is AlarmState.RETURNED
+
+
+def test_a_reset_ends_the_alarm_of_a_barrier_that_did_not_open() -> None:
+    site = Site()
+    signal(site, FireKind.FIRE)
+    site.wait(6.0)
+    over(site)
+    alarm = site.alarm("barrier_not_open:in")
+    assert alarm is not None
+    assert alarm.state is AlarmState.RETURNED
+
+
+def test_an_arm_that_was_about_to_be_late_has_its_time_again_in_a_fire() -> None:
+    site = Site()
+    site.reads("panel.line1", NORMAL)
+    site.wait(1.0)
+    site.swipe("monthly")
+    site.wait(5.9)
+    site.reads("panel.line1", FIRE)
+    site.now += 0.5  # both instants come with one tick
+    assert stages(site.step(Tick(at(site.now)))) == [(FireStage.NORMAL, FireStage.FIRE)]
+    assert site.alarm("barrier_not_open:in") is None
+    site.wait(6.0)
+    assert site.alarm("barrier_not_open:in")
+
+
+def test_an_arm_that_fire_raises_was_not_forced() -> None:
+    site = Site()
+    site.reads(IN.barrier.closed, True)
+    signal(site, FireKind.FIRE)
+    site.wait(1.0)
+    site.reads(IN.barrier.closed, False)
+    assert site.alarm("barrier_forced:in") is None
 
 
 def test_an_arm_that_comes_down_in_a_fire_is_an_alarm_too() -> None:

@@ -1,5 +1,6 @@
 """From the swipe to the passage."""
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
@@ -21,7 +22,7 @@ from sitewarden.rules.model import (
     Verdict,
     Why,
 )
-from tests.rules.site_under_test import CARDS, IN, OUT, SIDE, Site, at, of, permit
+from tests.rules.site_under_test import CARDS, IN, OUT, SIDE, Site, at, kept, of, permit
 
 OPEN = Command("io-in", "out1", Do.PULSE, 0.5)
 CLOSE = Command("io-in", "out2", Do.PULSE, 0.5)
@@ -89,6 +90,7 @@ def test_a_card_handed_back_through_the_window_lets_in_one_car() -> None:
 
 def test_a_card_handed_back_by_a_car_under_the_arm_opens_no_second_time() -> None:
     site = Site()
+    site.reads(IN.barrier.loop_under, False)
     site.swipe("monthly")
     site.reads(IN.barrier.loop_under, True)
     site.wait(4.0)
@@ -107,6 +109,49 @@ def test_a_car_that_no_loop_could_see_is_not_shut_in(blind: bool, why: Why) -> N
         site.loses(IN.barrier.loop_under, False)
     site.wait(60.0)
     assert of(site.swipe("monthly", OUT), Decision)[0].why is why
+
+
+def seen(site: Site) -> Site:
+    """All loops say that nobody is there."""
+    for lane in (IN, OUT, SIDE):
+        site.reads(lane.barrier.loop_under, False)
+    return site
+
+
+def away_for_a_while(site: Site) -> Site:
+    site.loses(IN.barrier.loop_under)
+    site.wait(5.0)
+    return seen(site)
+
+
+def crashed(site: Site) -> Site:
+    again = site.restarted()
+    again.wait(5.0)
+    return seen(again)
+
+
+@pytest.mark.parametrize("unseen", [away_for_a_while, crashed])
+def test_a_car_that_may_have_gone_through_unseen_is_on_either_side(
+    unseen: Callable[[Site], Site],
+) -> None:
+    site = seen(Site())
+    site.enters("monthly")
+    site.enters("monthly", OUT)
+    site.swipe("monthly")
+    site = unseen(site)
+    assert of(site.swipe("monthly", OUT), Decision)[0].why is Why.PERMIT, "before its grant lapses"
+    site.wait(100.0)
+    assert of(site.swipe("monthly", OUT), Decision)[0].why is Why.PERMIT, "and after"
+
+
+@pytest.mark.parametrize("unseen", [away_for_a_while, crashed])
+def test_a_passage_is_rather_that_of_a_car_which_must_still_be_there(unseen: Callable[[Site], Site]) -> None:
+    site = seen(Site())
+    site.swipe("monthly")
+    site = unseen(site)
+    site.swipe("monthly-2")
+    assert passages(site.drive()) == ["monthly-2"]
+    assert passages(site.drive()) == ["monthly"], "so it had not gone through"
 
 
 def test_a_grant_lapses_but_not_under_a_waiting_car() -> None:
@@ -130,6 +175,25 @@ def test_an_arm_that_must_be_told_comes_down_when_nobody_came() -> None:
     site.swipe("monthly-2")
     site.loses(IN.barrier.loop_under)
     assert of(site.wait(60.0), Command) == [], "never where a car may stand"
+    assert of(site.reads(IN.barrier.loop_under, False), Command) == [CLOSE]
+    assert of(site.reads(IN.barrier.loop_under, False), Command) == [], "once is enough"
+
+
+def test_an_arm_comes_down_when_its_card_goes_to_another_lane() -> None:
+    site = seen(Site())
+    site.swipe("monthly")
+    assert CLOSE in of(site.swipe("monthly", SIDE), Command)
+    site.wait(5.0)
+    assert CLOSE not in of(site.swipe("monthly"), Command)
+
+
+def test_an_arm_that_a_crash_left_up_comes_down() -> None:
+    site = seen(Site())
+    site.swipe("monthly")
+    assert CLOSE in of(site.drive(), Command)
+    again = site.restarted()
+    again.wait(1.0)
+    assert of(again.reads(IN.barrier.loop_under, False), Command) == [CLOSE]
 
 
 def test_behind_a_loop_that_is_stuck_grants_lapse_all_the_same() -> None:
@@ -145,6 +209,28 @@ def test_behind_a_loop_that_is_stuck_grants_lapse_all_the_same() -> None:
     assert isinstance(cell, LaneCell)
     assert 10 <= len(cell.grants) <= 11
     assert of(site.swipe("monthly", OUT), Decision)[0].why is Why.PERMIT, "nobody saw where it went"
+
+
+def test_a_stuck_loop_that_cannot_be_read_keeps_no_grant() -> None:
+    site = seen(Site())
+    site.reads(IN.barrier.loop_under, True)
+    site.swipe("monthly")
+    site.loses(IN.barrier.loop_under)
+    site.wait(61.0)
+    cell = site.core.save()["lane/in"]
+    assert isinstance(cell, LaneCell)
+    assert cell.grants == ()
+
+
+def test_with_a_passage_go_the_grants_whose_time_is_over() -> None:
+    site = seen(Site())
+    site.swipe("monthly")
+    site.swipe("monthly-2")
+    site.wait(59.0)
+    site.reads(IN.barrier.loop_under, True)
+    site.wait(30.0)
+    assert passages(site.reads(IN.barrier.loop_under, False)) == ["monthly"]
+    assert passages(site.drive()) == [""]
 
 
 def test_a_loop_that_cannot_be_read_makes_no_edge_but_what_it_missed_counts() -> None:
@@ -221,6 +307,17 @@ def test_a_renewed_card_opens_from_the_next_swipe_and_a_withdrawn_one_no_longer(
     site.step(PermitChanged("expired", None, at(6)))
     site.wait(5)
     assert of(site.swipe("expired"), Decision)[0].why is Why.UNKNOWN_CARD
+
+
+def test_a_withdrawn_card_is_not_counted_for_ever() -> None:
+    site = seen(Site())
+    site.enters("monthly")
+    site.enters("monthly-2")
+    site.step(PermitChanged("monthly", None, at(site.now)))
+    assert "inside/monthly" not in site.core.save()
+    left = Site(cards=[card for card in CARDS if card.card != "monthly-2"], cells=kept(site.core))
+    left.wait(0.0)
+    assert "inside/monthly-2" not in left.core.save(), "withdrawn while the gateway was off"
 
 
 def test_a_crash_between_swipe_and_passage_loses_neither() -> None:

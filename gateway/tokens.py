@@ -14,7 +14,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from sitewarden.gateway.database import Sync, open_sound
+from sitewarden.gateway.database import Sync, connect, open_sound
 from sitewarden.gateway.texts import TOKEN_NAME
 from sitewarden.rules.model import Stamp
 
@@ -59,15 +59,17 @@ class Tokens:
     """`<data>/access.db`. Any thread and any process may use it; secrets leave it once, when made."""
 
     def __init__(self, path: Path) -> None:
-        self._lock = threading.Lock()
+        self._writes, self._reads = threading.Lock(), threading.Lock()
         path.touch(mode=0o600)
         # Who may come in must not decide whether the barriers and the fire release run.
         self._db, self.set_aside = open_sound(path, Sync.FULL, _SCHEMA)
         path.chmod(0o600)
         self._db.execute("PRAGMA foreign_keys=ON")
+        self._known = connect(path, Sync.FULL)  # to look in, while a commit waits for the disk
 
     def close(self) -> None:
-        with self._lock:
+        with self._writes, self._reads:
+            self._known.close()
             self._db.close()
 
     # -- tokens, for machines and for people's browsers ------------------------------------------
@@ -88,17 +90,17 @@ class Tokens:
         return bool(self._run("DELETE FROM tokens WHERE name = ? RETURNING name", name))
 
     def all(self) -> list[Token]:
-        rows = self._run("SELECT name, role, created FROM tokens ORDER BY name")
+        rows = self._ask("SELECT name, role, created FROM tokens ORDER BY name")
         return [Token(name, Role(role), datetime.fromtimestamp(created, UTC)) for name, role, created in rows]
 
     def bearer(self, token: str) -> Caller | None:
-        return _caller(self._run("SELECT name, role FROM tokens WHERE hash = ?", _hash(token)))
+        return _caller(self._ask("SELECT name, role FROM tokens WHERE hash = ?", _hash(token)))
 
     # -- one-time links --------------------------------------------------------------------------
 
     def first_link(self, at: Stamp) -> str | None:
         """The code of a link for the first start; None once anybody has been let in."""
-        if self._run("SELECT 1 FROM tokens UNION SELECT 1 FROM sessions LIMIT 1"):
+        if self._ask("SELECT 1 FROM tokens UNION SELECT 1 FROM sessions LIMIT 1"):
             return None
         return self.link(at)
 
@@ -125,7 +127,7 @@ class Tokens:
 
     def session(self, session: str, at: Stamp) -> Caller | None:
         query = "SELECT name, role FROM sessions WHERE hash = ? AND expires > ?"
-        return _caller(self._run(query, _hash(session), _seconds(at)))
+        return _caller(self._ask(query, _hash(session), _seconds(at)))
 
     def sign_out(self, session: str) -> None:
         self._run("DELETE FROM sessions WHERE hash = ?", _hash(session))
@@ -137,8 +139,12 @@ class Tokens:
         self._run("INSERT INTO sessions VALUES (?, ?, ?, ?, ?)", *row)
         return session
 
+    def _ask(self, query: str, *values: str | bytes | float) -> list[tuple[Any, ...]]:
+        with self._reads:
+            return self._known.execute(query, values).fetchall()
+
     def _run(self, query: str, *values: str | bytes | float | None) -> list[tuple[Any, ...]]:
-        with self._lock:
+        with self._writes:
             return self._db.execute(query, values).fetchall()
 
 

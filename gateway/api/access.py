@@ -10,6 +10,7 @@ from http.cookies import CookieError, SimpleCookie
 from typing import Annotated
 from urllib.parse import urlsplit
 
+from anyio import CapacityLimiter, to_thread
 from fastapi import Depends, Request
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -22,6 +23,7 @@ from sitewarden.gateway.web.signin import sign_in
 from sitewarden.gateway.words import Words
 
 COOKIE = "sitewarden_session"
+KEEPERS = 2  # threads that look callers up, for nothing else: whoever acts needs one
 OPEN = frozenset({"/livez", "/readyz", "/welcome", "/session"})
 POLICY = (
     "default-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'none'; "
@@ -67,7 +69,7 @@ class Needs:
     def __init__(self, permission: Permission) -> None:
         self.permission = permission
 
-    def __call__(self, request: Request) -> Caller:
+    async def __call__(self, request: Request) -> Caller:
         caller: Caller = request.state.caller
         if not may(caller, self.permission):
             roles = ", ".join(role for role in Role if self.permission in ALLOWED[role])
@@ -91,6 +93,7 @@ class Gate:
 
     def __init__(self, app: ASGIApp, house: House) -> None:
         self._app, self._house = app, house
+        self._keepers = CapacityLimiter(KEEPERS)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -102,18 +105,23 @@ class Gate:
             await problem(403, "cross_origin", "the form was sent by another site")(scope, receive, send)
             return
         if scope["path"] not in OPEN:
-            caller = self._caller(scope, headers)
+            caller = await self._caller(scope, headers)
             if caller is None:
                 await self._stranger(Request(scope))(scope, receive, send)
                 return
-            state = scope.setdefault("state", {})
-            state["caller"] = caller
-            state["welcome"] = lambda: self._caller(scope, headers) == caller
+
+            async def welcome() -> bool:
+                return await self._caller(scope, headers) == caller
+
+            scope.setdefault("state", {}).update(caller=caller, welcome=welcome)
         await self._app(scope, receive, send)
 
-    def _caller(self, scope: Scope, headers: Headers) -> Caller | None:
+    async def _caller(self, scope: Scope, headers: Headers) -> Caller | None:
         if name := scope.get("sitewarden.local"):  # whoever the file system lets open the Unix socket
             return Caller(name, Role.ENGINEER)
+        return await to_thread.run_sync(self._known, headers, limiter=self._keepers)
+
+    def _known(self, headers: Headers) -> Caller | None:
         scheme, _, token = headers.get("authorization", "").partition(" ")
         if scheme:
             return self._house.tokens.bearer(token.strip()) if scheme.lower() == "bearer" else None

@@ -6,8 +6,8 @@ from fastapi.responses import HTMLResponse
 from sitewarden.gateway.api import cards, events, health, operate, problems, read
 from sitewarden.gateway.api.access import Gate
 from sitewarden.gateway.api.bodies import Bodies
-from sitewarden.gateway.api.context import language
 from sitewarden.gateway.api.house import House
+from sitewarden.gateway.api.language import spoken
 from sitewarden.gateway.api.live import Streams
 from sitewarden.gateway.api.query import only_declared
 from sitewarden.gateway.web import door, pages
@@ -56,4 +56,4 @@ def _error_page(request: Request, status: int, detail: str) -> Response:
 def _words(request: Request) -> Words:
     house: House = request.app.state.house
     vocabulary: Vocabulary = request.app.state.vocabulary
-    return vocabulary.words(language(request, house))
+    return vocabulary.words(spoken(request, house.site.language))

@@ -13,9 +13,10 @@ from sitewarden.gateway.api.house import House
 from sitewarden.gateway.api.models import CardIn, CardNumber, CardOut, CardPatch, PageOut
 from sitewarden.gateway.api.problems import Problem
 from sitewarden.gateway.api.query import Limit
+from sitewarden.gateway.cards import Change
 from sitewarden.gateway.issuing import Issuing, Refused
 from sitewarden.gateway.tokens import Caller
-from sitewarden.rules.model import Permit
+from sitewarden.rules.model import Direction, Permit
 
 router = APIRouter(prefix="/cards")
 
@@ -37,24 +38,29 @@ def search(
 
 @router.get("/{card}")
 def show(card: CardNumber, house: TheHouse, shapes: TheShapes, _: Acquainted) -> CardOut:
-    return shapes.card(_known(house, card))
+    return shapes.card(_known(house.cards.get(card)))
 
 
 @router.put("/{card}")
 def put(card: CardNumber, wanted: CardIn, house: TheHouse, shapes: TheShapes, caller: Clerk) -> CardOut:
     """Issues a card, or replaces what was known of it."""
-    return shapes.card(_issue(house, caller, Permit(card, **_fields(wanted))))
+    issuing, permit = _issuing(house), Permit(card, **_fields(wanted))
+    return shapes.card(_alter(house, caller, card, lambda _: issuing.checked(permit)))
 
 
 @router.patch("/{card}")
 def alter(card: CardNumber, wanted: CardPatch, house: TheHouse, shapes: TheShapes, caller: Clerk) -> CardOut:
     """Renews, blocks or corrects: only what is given changes."""
-    known = _known(house, card)
-    return shapes.card(_issue(house, caller, replace(known, **_fields(wanted)), known))
+    issuing, fields = _issuing(house), _fields(wanted)
+
+    def change(stored: Permit | None) -> Permit:
+        known = _known(stored)
+        return issuing.checked(replace(known, **fields), known)
+
+    return shapes.card(_alter(house, caller, card, change))
 
 
-def _known(house: House, card: str) -> Permit:
-    permit = house.cards.get(card)
+def _known(permit: Permit | None) -> Permit:
     if permit is None:
         raise Problem(404, "no_such_card", "no such card")
     return permit
@@ -67,13 +73,15 @@ def _fields(wanted: CardIn | CardPatch) -> dict[str, Any]:
     return fields
 
 
-def _issue(house: House, caller: Caller, wanted: Permit, before: Permit | None = None) -> Permit:
+def _issuing(house: House) -> Issuing:
     kinds = (link.wire.kind for link in house.site.links if isinstance(link.wire, ReaderPlan))
-    spaces = house.site.plan.parking.private_spaces
-    issuing = Issuing(frozenset(house.board.lanes), spaces, card_forms(kinds))
+    parking = house.site.plan.parking
+    exits = frozenset(lane.id for lane in parking.lanes if lane.direction is Direction.OUT)
+    return Issuing(frozenset(house.board.lanes), exits, parking.private_spaces, card_forms(kinds))
+
+
+def _alter(house: House, caller: Caller, card: str, change: Change) -> Permit:
     try:
-        permit = issuing.checked(wanted, before)
+        return house.cards.alter(card, change, caller.name)
     except Refused as refused:
         raise Problem(422, "invalid", str(refused)) from refused
-    house.cards.put(permit, caller.name)
-    return permit

@@ -1,6 +1,5 @@
 """GET /events: the stream for programs. Each message's `event` is its kind, its data an object."""
 
-from collections.abc import Iterator
 from typing import Annotated
 
 from fastapi import APIRouter, Header, Query
@@ -29,15 +28,14 @@ async def events(
     streams.since(0)
     last = streams.newest if last_event_id is None or last_event_id > streams.newest else last_event_id
 
-    def frames() -> Iterator[str]:
+    async def frames() -> str:
         nonlocal last
         news = streams.since(last)
-        if news and (missed := news[0].id - last - 1):
-            yield frame(str(missed), "gap")
-        for entry in news:
-            last = entry.id
-            if entry.kind in wanted:
-                yield shown(entry, shapes)
+        if not news:
+            return ""
+        missed, last = news[0].id - last - 1, news[-1].id
+        gap = frame(str(missed), "gap") if missed else ""
+        return gap + "".join(shown(entry, shapes) for entry in news if entry.kind in wanted)
 
     return streams.respond(frames, welcome)
 

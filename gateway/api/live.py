@@ -7,7 +7,7 @@ was away for too long is told that it missed something.
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
@@ -22,6 +22,10 @@ PULSE = 0.2  # s between two looks at what is new
 BEAT = 2.0  # s of silence after which a stream says that it lives: a page gives up after 5
 RING = 4096
 MOST = 64  # streams at once
+
+Frames = Callable[[], Awaitable[str | None]]
+"""What has happened since it was asked last, as messages; None: nothing will any more."""
+Welcome = Callable[[], Awaitable[bool]]
 
 
 class Happening(StrEnum):
@@ -76,7 +80,7 @@ class Streams:
             self._ring.append(Entry(self.newest, KINDS[type(effect)], effect))
         return [entry for entry in self._ring if entry.id > last] if last < self.newest else []
 
-    def respond(self, frames: Callable[[], Iterable[str]], welcome: Callable[[], bool]) -> StreamingResponse:
+    def respond(self, frames: Frames, welcome: Welcome) -> StreamingResponse:
         """`frames` is asked again and again for what to send next, and `welcome`, less often, whether to
         send any more. 503 when there are too many streams."""
         if self.open >= MOST:
@@ -84,18 +88,18 @@ class Streams:
         headers = {"x-accel-buffering": "no"}
         return StreamingResponse(self._flow(frames, welcome), media_type="text/event-stream", headers=headers)
 
-    async def _flow(
-        self, frames: Callable[[], Iterable[str]], welcome: Callable[[], bool]
-    ) -> AsyncIterator[str]:
+    async def _flow(self, frames: Frames, welcome: Welcome) -> AsyncIterator[str]:
         with self._counted():
             yield "retry: 1000\n\n"
             silent = asked = 0.0
             while not self._stopping.is_set():
                 if asked >= BEAT:
-                    if not welcome():
+                    if not await welcome():
                         return
                     asked = 0.0
-                text = "".join(frames())
+                text = await frames()
+                if text is None:
+                    return
                 silent = 0.0 if text else silent + PULSE
                 if silent >= BEAT:
                     text, silent = "event: beat\ndata:\n\n", 0.0

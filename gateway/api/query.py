@@ -12,7 +12,7 @@ LANG = "lang"
 Limit = Annotated[int, Query(ge=1, le=1000, description="rows of one page")]
 
 
-def only_declared(request: Request) -> None:
+async def only_declared(request: Request) -> None:
     """For every route: a misspelt filter must not answer as if it had been heard."""
     known = sorted(_declared(request.scope["route"].dependant) | {LANG})
     if unknown := [name for name in request.query_params if name not in known]:

@@ -41,7 +41,7 @@ Before = Annotated[Instant | None, Query(description="only older ones; an instan
 After = Annotated[int | None, Query(ge=1, le=2**63 - 1, description="what the page before said as `next`")]
 
 
-def _lane(house: TheHouse, lane: str | None = None) -> str | None:
+async def _lane(house: TheHouse, lane: str | None = None) -> str | None:
     if lane is not None and lane not in house.board.lanes:
         raise Problem(404, "no_such_lane", f"no lane {lane[:40]!r}, expected {', '.join(house.board.lanes)}")
     return lane

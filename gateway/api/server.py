@@ -35,7 +35,7 @@ log = structlog.get_logger()
 SOCKET = "api.sock"
 BUSY = 64  # connections that may wait to be accepted
 PEER = struct.Struct("3i")  # process, user, group: SO_PEERCRED
-READERS = 4  # threads for stores and templates: a crowd of clients must not crowd out the main loop
+READERS = 4  # threads of all requests that read or write a store: a crowd must not crowd out the main loop
 RETRY = 3.0  # s until a door that is shut is tried again
 FIRST = 2.0  # s that a start waits for a door: the name of its host may have to be looked up
 

@@ -16,14 +16,14 @@ router = APIRouter()
 
 
 @router.get("/welcome")
-async def welcome(request: Request, house: TheHouse, words: TheWords, code: str = "") -> Response:
+def welcome(request: Request, house: TheHouse, words: TheWords, code: str = "") -> Response:
     """Uses a one-time link up."""
     session = house.tokens.welcome(code, house.now())
     return _let_in(request, words, session)
 
 
 @router.post("/session")
-async def session(
+def session(
     request: Request, house: TheHouse, words: TheWords, token: Annotated[str, Form(max_length=200)]
 ) -> Response:
     """Opens a session with a token, for this browser."""
@@ -31,7 +31,7 @@ async def session(
 
 
 @router.post("/session/end")
-async def sign_out(request: Request, house: TheHouse, _: Viewer) -> Response:
+def sign_out(request: Request, house: TheHouse, _: Viewer) -> Response:
     house.tokens.sign_out(request.cookies.get(COOKIE, ""))
     response = RedirectResponse("/", 303)
     response.delete_cookie(COOKIE, httponly=True, samesite="strict")

@@ -1,6 +1,5 @@
 """The page: rooms as HTML, the stream that keeps them live, the forms that make something happen."""
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -30,18 +29,18 @@ router = APIRouter(default_response_class=HTMLResponse)
 STATIC: Final = {path.name: path for path in (Path(__file__).parent / "static").iterdir()}
 
 
-def _rooms(request: Request) -> Rooms:
+async def _rooms(request: Request) -> Rooms:
     rooms: Rooms = request.app.state.rooms
     return rooms
 
 
-def _known(house: TheHouse, device: str = "") -> str:
+async def _known(house: TheHouse, device: str = "") -> str:
     if device and device not in house.board.devices:
         raise Problem(404, "not_found", f"no device {device!r}")
     return device
 
 
-def _back(back: Annotated[str, Form()] = "/") -> Response:
+async def _back(back: Annotated[str, Form()] = "/") -> Response:
     return RedirectResponse(inside(back), 303)
 
 
@@ -72,6 +71,7 @@ def device(rooms: TheRooms, words: TheWords, caller: Viewer, device: TheDevice) 
 @router.get("/live/{room}")
 async def live(
     room: str,
+    house: TheHouse,
     rooms: TheRooms,
     streams: TheStreams,
     words: TheWords,
@@ -81,17 +81,18 @@ async def live(
     sought: Search,
 ) -> StreamingResponse:
     """The parts of a room whenever they change, as HTML; all of them at first."""
-    if room not in ROOMS:
+    if room not in ROOMS or (room == "device" and not device):
         raise Problem(404, "not_found", f"no room {room!r}")
     visit = Visit(caller, words, room, device, sought)
     shown: dict[str, str] = {}
 
-    def frames() -> Iterator[str]:
-        drawn = rooms.parts(visit)
+    async def frames() -> str | None:
+        if device and device not in house.board.devices:  # since a reload
+            return None
+        drawn = await rooms.live(visit)
         changed = [html for part, html in drawn.items() if shown.get(part) != html]
         shown.update(drawn)
-        if changed:
-            yield frame("".join(changed))
+        return frame("".join(changed)) if changed else ""
 
     return streams.respond(frames, welcome)
 

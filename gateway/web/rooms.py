@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final, TypeVar, cast
 from urllib.parse import quote, urlencode
 
+from anyio import CapacityLimiter, to_thread
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
@@ -28,6 +29,7 @@ HISTORY, CHANGES = 50, 1000  # occurrences shown, of as many changes of alarms
 PERIOD = 0.4  # s between two drawings of a room in which much happens
 PERIOD_CALM = 2.0  # s between two drawings of one in which nothing does
 VISITS, MEMORIES = 64, 1024  # kept at most
+DRAWERS = 2  # threads that draw for streams, however many there are
 T = TypeVar("T")
 
 MARKS: Final[Mapping[Severity, str]] = {
@@ -88,6 +90,7 @@ class Rooms:
         self._house = house
         self._memory: dict[object, tuple[float, object]] = {}
         self._drawn: dict[Visit, tuple[float, int, dict[str, str]]] = {}
+        self._drawers = CapacityLimiter(DRAWERS)
         self._jinja = Environment(
             loader=FileSystemLoader(HERE / "templates"),
             autoescape=True,
@@ -119,6 +122,10 @@ class Rooms:
             self._drawn.clear()
         self._drawn[visit] = mono, revision, parts
         return parts
+
+    async def live(self, visit: Visit) -> Mapping[str, str]:
+        """`parts`, for a stream: in a thread, and never in one that a request may need."""
+        return await to_thread.run_sync(self.parts, visit, limiter=self._drawers)
 
     def _common(self, visit: Visit) -> dict[str, object]:
         now = self._house.now().wall

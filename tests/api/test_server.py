@@ -128,6 +128,19 @@ def test_a_stream_ends_with_its_token(
     assert len(left) <= 3
 
 
+def test_the_stream_of_a_device_ends_when_a_reload_has_removed_it(
+    house: SmallHouse, local: httpx2.Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with local.stream("GET", "/live/device?device=pump-1") as answer:
+        heard = messages(answer)
+        next(message for message in heard if "data" in message)
+        rest = {name: change for name, change in house.board.devices.items() if name != "pump-1"}
+        monkeypatch.setattr(house.board, "devices", rest)
+        assert not [message for message in heard if message.get("event") != "beat"]  # to its end
+    for gone in ("/live/device?device=pump-1", "/live/device", "/live/attic"):
+        assert local.get(gone).status_code == 404
+
+
 @pytest.mark.slow
 def test_a_silent_stream_beats(local: httpx2.Client) -> None:
     begun = perf_counter()
@@ -189,5 +202,11 @@ def test_a_server_that_dies_is_told_and_started_again(
         until(lambda: len(told) >= 2)
     assert {it.code for it in told} == {"page_down", "socket_down"}
     assert told[0].params["error"] == "ZeroDivisionError"
-    until(lambda: not any({it.code: it.on for it in told}.values()))
-    assert httpx2.get(f"http://127.0.0.1:{server.port}/livez").status_code == 200
+    until(lambda: answers(server) and not any({it.code: it.on for it in told}.values()))
+
+
+def answers(server: ApiServer) -> bool:
+    try:
+        return httpx2.get(f"http://127.0.0.1:{server.port}/livez").status_code == 200
+    except httpx2.ConnectError:
+        return False

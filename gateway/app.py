@@ -62,7 +62,7 @@ class App:
         self.trend = self.outlets.trend
         # Before the cards are read: a change in between is told twice, not never.
         self._revision = self.cards.revision()
-        permits = self.cards.all()
+        permits, self._unknown = self.cards.all(), len(self.cards.unreadable())
         cells, broken = self.journal.cells()
         core = Core(site.plan, permits, cells)
         self.board = Board(site, core.save())
@@ -142,6 +142,9 @@ class App:
                 self._trouble(Trouble(code, part, True, self.now(), {"file": file.name}, lasts=False))
         for kind, count in Counter(key.partition("/")[0] for key in self._broken).items():
             self._trouble(Trouble("state_unreadable", kind, True, self.now(), {"count": count}, lasts=False))
+        if self._unknown:
+            params = {"count": self._unknown}
+            self._trouble(Trouble("cards_unreadable", "cards", True, self.now(), params, lasts=False))
 
     async def _chore(self, name: str, pause: float, act: Callable[[], Awaitable[None]]) -> None:
         """Does it again and again; what goes wrong is an alarm until it goes well."""
@@ -163,11 +166,11 @@ class App:
 
     async def _follow_cards(self) -> None:
         """Cards are written to the journal by the command line and the API; the core learns of it here."""
-        self._revision, rows = await self._loop.run_in_executor(
+        self._revision, changed = await self._loop.run_in_executor(
             None, self.cards.changed_since, self._revision
         )
-        for row in rows:
-            self.host.event(PermitChanged(row.card, row.permit, self.now()))
+        for card, permit in changed.items():
+            self.host.event(PermitChanged(card, permit, self.now()))
 
     async def _remember(self) -> None:
         self.host.note()

@@ -3,7 +3,7 @@ where a car is, it alone knows."""
 
 import sqlite3
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, replace
 from datetime import date
 from pathlib import Path
@@ -13,7 +13,7 @@ import typer
 
 from sitewarden.config.glance import Glance
 from sitewarden.drivers.cards.readers import card_forms
-from sitewarden.gateway.cards import CardChange, Cards
+from sitewarden.gateway.cards import CardChange, Cards, Change
 from sitewarden.gateway.cli.common import (
     SITE,
     Config,
@@ -109,11 +109,16 @@ def add(
     sitewarden card add 0A00123458 --kind temporary --to 2027-01-01 --lane entrance --lane exit
     """
     place, cards = _open(config, fresh=True)
-    if cards.get(number):
-        raise Failure(f"{number} is issued already: renew, block or remove it")
     first = since or wall_now().astimezone(place.zone).date()
     permit = Permit(number, kind, first, to, holder, plate, space, lanes=frozenset(lane or ()))
-    _put(place, cards, permit)
+    issuing = _issuing(place)
+
+    def issue(stored: Permit | None) -> Permit:
+        if stored:
+            raise Failure(f"{number} is issued already: renew, block or remove it")
+        return issuing.checked(permit)
+
+    _alter(cards, number, issue)
     print(f"{number} opens from {first} to {to}.")
 
 
@@ -128,23 +133,21 @@ def renew(
     \b
     sitewarden card renew 0A00123456 --to 2027-02-28
     """
-    place, cards = _open(config)
-    known = _known(cards, number)
-    _put(place, cards, replace(known, valid_to=to), known)
+    _alter_known(config, number, lambda known: replace(known, valid_to=to))
     print(f"{number} opens to {to}.")
 
 
 @card.command()
 def block(number: TheCard, config: Config = SITE) -> None:
     """Stop a card from opening: lost, stolen or not paid."""
-    _set_blocked(config, number, True)
+    _alter_known(config, number, lambda known: replace(known, blocked=True))
     print(f"{number} is blocked.")
 
 
 @card.command()
 def unblock(number: TheCard, config: Config = SITE) -> None:
     """Let a blocked card open again, within its days."""
-    _set_blocked(config, number, False)
+    _alter_known(config, number, lambda known: replace(known, blocked=False))
     print(f"{number} is not blocked any more.")
 
 
@@ -199,6 +202,8 @@ def show(number: TheCard, full: Full = False, as_json: Json = False, config: Con
     """One card, also a removed one, and what was done to it."""
     place, cards = _open(config)
     now, history = _record(cards, number)
+    if now is None and number in cards.unreadable():
+        raise Failure(f"{number} cannot be read: issue it anew (card add) or remove it")
     last = now or next((change.permit for change in reversed(history) if change.permit), None)
     told = replace(last, plate=last.plate if full else _mask(last.plate)) if last else None
     if as_json:
@@ -251,21 +256,29 @@ def export(
     force: Annotated[bool, typer.Option("--force", help="Overwrite the file if it is there.")] = False,
     config: Config = SITE,
 ) -> None:
-    """Every card as CSV, numbers and plates in full."""
+    """Every card as CSV, numbers and plates in full; those that cannot be read are named, and the exit code
+    is then 1."""
     _, cards = _open(config)
     permits = cards.all()
     if file == TERMINAL:
         print(write(permits), end="")
-        return
+    else:
+        _write(file, write(permits), force)
+        print(f"{counted(len(permits), 'card')} exported to {file}")
+    if lost := cards.unreadable():
+        told = f"{counted(len(lost), 'card')} cannot be read: issue them anew (card add) or remove them"
+        raise Failure("\n".join((told, *lost)))
+
+
+def _write(file: Path, text: str, force: bool) -> None:
     try:
         file.touch(mode=0o600, exist_ok=force)
         file.chmod(0o600)
-        file.write_text(write(permits), encoding="utf-8")
+        file.write_text(text, encoding="utf-8")
     except FileExistsError as error:
         raise Failure(f"{file} is there already: --force overwrites it") from error
     except OSError as error:
         raise Failure(f"{file}: {why(error)}") from error
-    print(f"{counted(len(permits), 'card')} exported to {file}")
 
 
 def _open(config: Path, fresh: bool = False) -> tuple[Glance, Cards]:
@@ -288,28 +301,29 @@ def _record(cards: Cards, number: str) -> tuple[Permit | None, list[CardChange]]
     return permit, history
 
 
-def _known(cards: Cards, number: str) -> Permit:
-    if permit := cards.get(number):
-        return permit
-    raise Failure(f"{number} is not issued")
+def _alter_known(config: Path, number: str, change: Callable[[Permit], Permit]) -> None:
+    place, cards = _open(config)
+    issuing = _issuing(place)
+
+    def changed(stored: Permit | None) -> Permit:
+        if stored is None:
+            raise Failure(f"{number} is not issued")
+        return issuing.checked(change(stored), stored)
+
+    _alter(cards, number, changed)
 
 
-def _put(place: Glance, cards: Cards, permit: Permit, before: Permit | None = None) -> None:
+def _alter(cards: Cards, number: str, change: Change) -> None:
     try:
-        cards.put(_issuing(place).checked(permit, before), caller())
+        cards.alter(number, change, caller())
     except Refused as refused:
         told = (replace(mistake, field=OPTIONS[mistake.field]) for mistake in refused.mistakes)
         raise Failure("\n".join(map(str, told))) from refused
 
 
 def _issuing(place: Glance) -> Issuing:
-    return Issuing(frozenset(place.lanes), frozenset(place.private_spaces), card_forms(place.readers))
-
-
-def _set_blocked(config: Path, number: str, blocked: bool) -> None:
-    place, cards = _open(config)
-    known = _known(cards, number)
-    _put(place, cards, replace(known, blocked=blocked), known)
+    lanes, exits = frozenset(place.lanes), frozenset(place.exits)
+    return Issuing(lanes, exits, frozenset(place.private_spaces), card_forms(place.readers))
 
 
 def _mask(text: str) -> str:

@@ -168,6 +168,15 @@ def test_cards(engineer: TestClient, house: SmallHouse) -> None:
     assert house.cards.history("0A000000AA")[-1].by == "the-engineer"
 
 
+def test_a_card_is_changed_as_it_is_and_not_as_it_was_seen(
+    engineer: TestClient, house: SmallHouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    house.cards.put(replace(LIAO, blocked=True), "guard")
+    monkeypatch.setattr(house.cards, "get", lambda card: LIAO)  # as the desk saw it before
+    answer = engineer.patch(f"/api/v1/cards/{LIAO.card}", json={"valid_to": "2026-06-30"}).json()
+    assert (answer["blocked"], answer["valid_to"]) == (True, "2026-06-30")
+
+
 @pytest.mark.parametrize(
     "wrong",
     [

@@ -2,12 +2,14 @@
 
 import re
 import stat
+from contextlib import closing
 from datetime import date, datetime
 from pathlib import Path
 
 import pytest
 
 from sitewarden.gateway.cards import Cards
+from sitewarden.gateway.database import Sync, connect
 from sitewarden.rules.model import Permit, PermitKind
 from tests.cli.conftest import Shell
 
@@ -48,6 +50,36 @@ def test_add_renew_block_unblock_remove(shell: Shell, cards: Cards) -> None:
     assert all(change.by for change in cards.history(CARD))
     assert shell("card", "remove", CARD).code == 0
     assert cards.get(CARD) is None
+
+
+def test_a_change_is_made_to_the_card_as_it_is_and_not_as_it_was_seen(
+    shell: Shell, cards: Cards, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shell("card", "add", CARD, "--to", "2099-01-31")
+    seen = cards.get(CARD)
+    shell("card", "block", CARD)  # the guard, meanwhile
+    monkeypatch.setattr(Cards, "get", lambda self, number: seen)
+    assert shell("card", "renew", CARD, "--to", "2099-02-28").code == 0
+    monkeypatch.undo()
+    now = cards.get(CARD)
+    assert now
+    assert (now.blocked, now.valid_to) == (True, date(2099, 2, 28))
+    assert [change.acts for change in cards.history(CARD)] == [("issued",), ("blocked",), ("renewed",)]
+
+
+def test_a_card_that_cannot_be_read_is_named_and_issued_anew(shell: Shell, cards: Cards) -> None:
+    for number in (CARD, OTHER):
+        shell("card", "add", number, "--to", "2099-01-31")
+    with closing(connect(cards.path, Sync.FULL)) as db:
+        db.execute("UPDATE permits SET kind = 'visitor' WHERE card = ?", (CARD,))
+    exported = shell("card", "export")
+    assert (exported.code, exported.err.splitlines()[1:]) == (1, [CARD])
+    assert exported.out.splitlines()[1].startswith(OTHER)
+    shown = shell("card", "show", CARD)
+    assert (shown.code, shown.out) == (1, "")
+    assert "cannot be read" in shown.err
+    assert shell("card", "add", CARD, "--to", "2099-01-31").code == 0
+    assert shell("card", "export").code == 0
 
 
 def test_a_private_card_and_one_for_some_lanes(shell: Shell, cards: Cards) -> None:

@@ -2,6 +2,7 @@
 
 import re
 import socket
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -9,8 +10,9 @@ import httpx2
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from sitewarden.gateway.database import Sync, connect
 from sitewarden.gateway.journal import Journal
-from sitewarden.rules.model import Decision, Direction, Passage, Stamp, Verdict, Why
+from sitewarden.rules.model import Decision, Direction, Passage, Permit, PermitKind, Stamp, Verdict, Why
 from tests.gateway.live import LiveGateway, LiveSite, free_port
 
 pytestmark = pytest.mark.slow
@@ -74,6 +76,19 @@ def test_its_metrics_are_as_prometheus_would_have_them(tmp_path: Path) -> None:
         for word in ("bytes", "seconds", "ratio"):
             assert word not in family.name or family.name.endswith(f"_{word}"), family.name
         assert all(sample.name.endswith("_total") is (family.type == "counter") for sample in family.samples)
+
+
+def test_a_card_that_cannot_be_read_is_an_alarm_and_the_others_open(tmp_path: Path) -> None:
+    gateway = LiveGateway(tmp_path, BARE.format(port=free_port()))
+    for number in ("0A00123456", "0A00123457"):
+        gateway.cards.put(Permit(number, PermitKind.MONTHLY, NOON.date(), NOON.date()), "desk")
+    with closing(connect(gateway.cards.path, Sync.FULL)) as db:
+        db.execute("UPDATE permits SET kind = 'visitor' WHERE card = '0A00123456'")
+    gateway.start()
+    (alarm,) = gateway.ask("GET", "/alarms")
+    assert (alarm["code"], alarm["params"]) == ("cards_unreadable", {"count": 1})
+    assert [it["card"] for it in gateway.ask("GET", "/cards?text=0A0012345")["items"]] == ["0A00123457"]
+    gateway.end()
 
 
 def test_a_broken_file_of_tokens_is_an_alarm(tmp_path: Path) -> None:

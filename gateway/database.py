@@ -39,7 +39,7 @@ def is_full(error: sqlite3.Error) -> bool:
     return _code(error) == sqlite3.SQLITE_FULL
 
 
-def is_refusal(error: Exception) -> bool:
+def is_refusal(error: BaseException) -> bool:
     """Whether the file or the disk said no, and may say yes later. Anything else is wrong with what was to
     be written, and will be for ever."""
     return isinstance(error, sqlite3.OperationalError) or type(error) is sqlite3.DatabaseError

@@ -16,6 +16,7 @@ from sitewarden.drivers.engine import Commit, Engine, Publish, Send, Todo
 from sitewarden.drivers.line import Failed, Tap
 from sitewarden.drivers.plan import LinkPlan, build
 from sitewarden.gateway.clock import Clock
+from sitewarden.gateway.database import is_refusal
 from sitewarden.gateway.journal import Journal
 from sitewarden.gateway.links import Link
 from sitewarden.rules.core import Core
@@ -34,7 +35,8 @@ class HostCounters:
     steps: int = 0  # calls into the engine
     effects: int = 0
     commits: int = 0
-    refused: int = 0  # transactions that the journal could not take
+    refused: int = 0  # transactions that the journal could not take at once
+    lost: int = 0  # of them, those that it does not try again
     drivers_failed: int = 0
 
 
@@ -186,6 +188,7 @@ class Host:
             self._perform(self.engine.committed(number, self._clock.now()))
         else:
             self.counters.refused += 1
+            self.counters.lost += not is_refusal(error)
             log.error("journal.refused", error=str(error))
             self._perform(self.engine.refused(number, self._clock.now()))
         if number in self._answers:

@@ -5,12 +5,13 @@ One thread commits. Whatever was submitted while a commit was under way goes int
 connections of their own and wait for nobody.
 
 If a commit fails its records are kept and tried again with the next one, in order, so that a disk that
-was full for an hour costs the durability of that hour and no record. A record that no disk would take is
-refused alone: it neither holds up the others nor ends the thread.
+was full for an hour costs the durability of that hour and no record. `HELD` submissions wait so; of what
+comes after them the records are lost, which whoever submitted them is told (JournalFull), and the cells are
+held, the newest of each key. A record that no disk would take is refused alone: it neither holds up the
+others nor ends the thread.
 """
 
 import sqlite3
-from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
@@ -72,6 +73,7 @@ SCHEMA = (
 
 _PUT_CELL = "INSERT INTO cells VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET cell = excluded.cell"
 _DROP_CELL = "DELETE FROM cells WHERE key = ?"
+_CELL = (_PUT_CELL, _DROP_CELL)
 _LAST = f"SELECT wall, mono FROM ({records.NEWEST}) ORDER BY mono DESC LIMIT 1"  # noqa: S608 - no person's text
 _NOTED = "SELECT wall, mono FROM newest"
 _NOTE = (
@@ -91,7 +93,7 @@ class Page(Generic[R]):
 
 
 class JournalFull(Exception):
-    """More submissions wait for the disk than are held."""
+    """More submissions wait for the disk than are held: this one is not tried again."""
 
 
 @dataclass(slots=True)
@@ -114,7 +116,7 @@ class Journal:
         self._db.execute("PRAGMA wal_autocheckpoint = 0")
         self._commits = 0
         self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
-        self._held: deque[_Job] = deque(maxlen=HELD)
+        self._held: list[_Job] = []
         self._thread = Thread(target=self._run, name="journal", daemon=True)
         self._thread.start()
 
@@ -122,13 +124,13 @@ class Journal:
 
     def submit(self, batch: Sequence[Record], done: Done, at: Stamp | None = None) -> None:
         """One transaction. `done(None)`, in the journal's thread, once it is durable; `done(error)` if
-        it is not (yet). `at` is remembered as the newest instant, where the records bear none; some of
-        what is too old then is forgotten with it."""
+        it is not (yet), JournalFull if it never will be. `at` is remembered as the newest instant, where
+        the records bear none; some of what is too old then is forgotten with it."""
         job = _Job([_statement(record) for record in batch], done)
         if at:
             job.statements += _note(at)
         if self._jobs.qsize() >= HELD:
-            done(JournalFull(f"{HELD} submissions wait for {self.path.name}"))
+            done(self._full())
         else:
             self._jobs.put(job)
 
@@ -154,18 +156,30 @@ class Journal:
     def _settle(self, fresh: Sequence[_Job]) -> None:
         """Commits them after those that are held, and answers them."""
         jobs = [*self._held, *fresh]
-        self._held.clear()
+        self._held = []
         error = self._commit(jobs)
         if error and not is_refusal(error) and len(jobs) > 1:
             for job in jobs:  # one of them no disk will ever take: each for itself
                 self._settle([job])
             return
         if error and is_refusal(error):
-            self._held.extend(jobs)
+            self._hold(jobs)
         for job in jobs:
             _answer(job, error)
         if error is None:
             self._ballast.take()
+
+    def _hold(self, jobs: Sequence[_Job]) -> None:
+        self._held, over = [*jobs[:HELD]], jobs[HELD:]
+        if not over:
+            return
+        cells = {values[0]: (sql, values) for job in over for sql, values in job.statements if sql in _CELL}
+        self._held.append(_Job([*cells.values()], None))
+        for job in over:
+            _answer(job, self._full())
+
+    def _full(self) -> JournalFull:
+        return JournalFull(f"{HELD} submissions wait for {self.path.name}")
 
     def _next_group(self) -> tuple[list[_Job], bool]:
         """Waits for one submission and takes what else is there; True when it is time to end."""

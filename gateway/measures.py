@@ -18,6 +18,7 @@ HOST = {
     "effects": ("effects", "Readings, decisions and alarms told to the page, the log and the sinks."),
     "commits": ("journal_commits", "Transactions of the journal that are on the disk."),
     "refused": ("journal_refused", "Transactions of the journal that the disk did not take at once."),
+    "lost": ("journal_lost", "Of them, those that are not tried again: too many waited, or none would do."),
     "drivers_failed": ("driver_failures", "Times that a driver failed and was begun anew."),
 }
 LINK = {

@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 
 from sitewarden.gateway.cards import Cards
 from sitewarden.gateway.database import MIB
-from sitewarden.gateway.journal import Journal, trust_clock
+from sitewarden.gateway.journal import Journal, JournalFull, trust_clock
 from sitewarden.rules.cells import Grant, LaneCell
 from sitewarden.rules.model import (
     Action,
@@ -197,6 +197,26 @@ def test_records_that_the_disk_refused_are_written_when_it_can(journal: Journal)
     journal._db.execute("PRAGMA max_page_count = 100000")
     assert commit(journal, OPERATOR) is None
     assert journal.passages(100) == long[::-1]
+
+
+def test_what_there_is_no_room_to_hold_is_told_and_its_state_is_kept(
+    journal: Journal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sitewarden.gateway.journal.HELD", 3)
+    passages = [Passage("in-1", f"{n}", Direction.IN, at(n)) for n in range(6)]
+    cells = [Keep("lane/in-1", LaneCell((Grant(float(n)),))) for n in range(6)]
+    commit(journal, Keep("lane/out-1", LaneCell()))
+    journal._db.execute("PRAGMA query_only = 1")
+    told = [
+        type(commit(journal, *records, Keep("lane/out-1", None)))
+        for records in zip(passages, cells, strict=True)
+    ]
+    assert told == [sqlite3.OperationalError] * 3 + [JournalFull] * 3
+    assert journal.passages() == []
+    journal._db.execute("PRAGMA query_only = 0")
+    assert commit(journal, OPERATOR) is None
+    assert journal.passages() == passages[2::-1]
+    assert journal.cells() == ({"lane/in-1": cells[-1].cell}, ())
 
 
 def test_what_no_disk_would_take_is_refused_alone(journal: Journal) -> None:

@@ -62,8 +62,8 @@ class Spool:
         self.set_aside = 0  # broken files since the start
         self.dropping = False  # the newest block took the room of the oldest ones
         self._next = 1
-        self._open()
-        self._guarded(self._take_stock)
+        self._opened = False
+        self._sound(lambda: None)
         self.seen = SpoolStats(0, 0, 0, most, None, {}, 0, self.set_aside)
         """As it was when it was counted last, for those who must not wait for a disk."""
 
@@ -134,27 +134,37 @@ class Spool:
     # -- the file --------------------------------------------------------------------------------
 
     def _guarded(self, action: Callable[[], T]) -> T:
-        """Does it again in a fresh file if this one turns out to be broken."""
         try:
-            try:
-                return action()
-            except sqlite3.DatabaseError as error:
-                if not is_broken(error):
-                    raise
-            self._db.close()
-            set_aside(self.path)
-            self.set_aside += 1
-            self._open()
-            self._take_stock()
-            return action()
-        except sqlite3.Error as error:
+            return self._sound(action)
+        except (sqlite3.Error, OSError) as error:
             raise SpoolFailed(str(error)) from error
 
+    def _sound(self, action: Callable[[], T]) -> T:
+        """Does it again in a fresh file if this one turns out to be broken. Raises OSError where the file
+        system says no to that; whoever comes next tries it again."""
+        try:
+            self._open()
+            return action()
+        except sqlite3.DatabaseError as error:
+            if not is_broken(error):
+                raise
+        self._opened = False
+        self._db.close()
+        set_aside(self.path)
+        self.set_aside += 1
+        self._open()
+        return action()
+
     def _open(self) -> None:
+        """Unless it is open."""
+        if self._opened:
+            return
         self._db, aside = self._with_ballast(lambda: open_sound(self.path, Sync.FULL, SCHEMA))
         self.set_aside += aside is not None
         self._page = int(self._db.execute("PRAGMA page_size").fetchone()[0])
         self._db.execute(f"PRAGMA max_page_count = {self.most // self._page}")
+        self._take_stock()
+        self._opened = True
 
     def _take_stock(self) -> None:
         self._enlist()

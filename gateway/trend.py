@@ -94,12 +94,17 @@ class Trend:
         self.path, self._days, self._most = path, days, most
         self._minutes: dict[tuple[str, int], _Minute] = {}
         self._forgotten = 0  # the minute before which nothing was left when it was last looked at
+        self._opened = False
         self._open()
 
     def _open(self) -> None:
+        """Unless it is open."""
+        if self._opened:
+            return
         self._db, self.set_aside = open_sound(self.path, Sync.NORMAL, SCHEMA)
         (page,) = self._db.execute("PRAGMA page_size").fetchone()
         self._db.execute(f"PRAGMA max_page_count = {self._most // page}")
+        self._opened = True
 
     def add(self, readings: Iterable[Reading]) -> None:
         for reading in readings:
@@ -116,16 +121,18 @@ class Trend:
             minute.add(value)
 
     def flush(self) -> None:
-        """Merges what was added into the file. Raises sqlite3.Error; what was added is then lost, and a
-        broken file was set aside."""
+        """Merges what was added into the file. Raises sqlite3.Error or OSError; what was added is then lost,
+        and a broken file is set aside, now or with a flush to come."""
         minutes, self._minutes = self._minutes, {}
         if not minutes:
             return
         try:
+            self._open()
             self._forget_old(max(minute for _, minute in minutes))
             self._merge_with_room(minutes)
         except sqlite3.DatabaseError as error:
             if is_broken(error):
+                self._opened = False
                 self._db.close()
                 set_aside(self.path)
                 self._open()
@@ -215,7 +222,7 @@ class TrendWriter:
         error = ""
         try:
             self._trend.flush()
-        except sqlite3.Error as failure:
+        except (sqlite3.Error, OSError) as failure:
             error = str(failure)
         if bool(error) is not self._failed:
             self._failed = bool(error)

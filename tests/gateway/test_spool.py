@@ -1,5 +1,6 @@
 """The spool: nothing acknowledged is lost but by the rules, and every rule counts."""
 
+import errno
 import os
 import random
 import sqlite3
@@ -8,6 +9,7 @@ import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 from hypothesis import given, settings
@@ -324,6 +326,38 @@ def test_what_a_disk_refuses_waits_for_it_and_the_oldest_goes_first(
         ("spool_failed", True),
         ("spool_failed", False),
     ]
+
+
+@pytest.mark.parametrize(
+    ("part", "error"),
+    [
+        ("open_sound", sqlite3.OperationalError("database or disk is full")),
+        ("set_aside", OSError(errno.EROFS, "Read-only file system")),
+    ],
+)
+def test_a_broken_file_that_cannot_be_replaced_is_said_and_replaced_when_it_can(
+    spool: Spool, monkeypatch: pytest.MonkeyPatch, part: str, error: Exception
+) -> None:
+    def refused(*_: object) -> NoReturn:
+        raise error
+
+    stage = Stage(spool)
+    with monkeypatch.context() as disk:
+        disk.setattr(spool, "_insert", broken)
+        disk.setattr(f"sitewarden.gateway.spool.{part}", refused)
+        stage.publish(10)
+        stage.writer.start()
+        assert until(lambda: stage.troubles)
+    stage.writer.stop()
+    assert len(drain(spool)) == 10
+    told = [(trouble.code, trouble.on) for trouble in stage.troubles if trouble.lasts]
+    assert told == [("spool_failed", True), ("spool_failed", False)]
+
+
+def broken(*_: object) -> NoReturn:
+    error = sqlite3.DatabaseError("database disk image is malformed")
+    error.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
+    raise error
 
 
 def test_who_looks_sees_the_last_count(spool: Spool) -> None:

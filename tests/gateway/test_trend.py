@@ -1,8 +1,11 @@
 """Minutes, merged into buckets."""
 
+import errno
+import sqlite3
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
@@ -10,6 +13,7 @@ from sitewarden.gateway.clock import Clock
 from sitewarden.gateway.hub import Hub
 from sitewarden.gateway.trend import Trend, TrendRow, TrendWriter
 from sitewarden.rules.model import Quality, Reading, Reason, Stamp, Trouble, Value
+from tests.servers import until
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
@@ -116,3 +120,41 @@ def test_a_broken_file_is_set_aside_and_said(tmp_path: Path) -> None:
     writer.stop()
     assert [trouble.code for trouble in troubles] == ["trend_failed"]
     assert (tmp_path / "trend.db.broken-1").exists()
+
+
+@pytest.mark.parametrize(
+    ("part", "error"),
+    [
+        ("open_sound", sqlite3.OperationalError("database or disk is full")),
+        ("set_aside", OSError(errno.EROFS, "Read-only file system")),
+    ],
+)
+def test_a_broken_file_that_cannot_be_replaced_is_said_and_replaced_when_it_can(
+    trend: Trend, monkeypatch: pytest.MonkeyPatch, part: str, error: Exception
+) -> None:
+    def refused(*_: object) -> NoReturn:
+        raise error
+
+    hub, troubles = Hub(), list[Trouble]()
+    monkeypatch.setattr("sitewarden.gateway.trend.FLUSH", 0.01)
+    writer = TrendWriter(trend, hub.subscribe("trend", 100, {Reading}), troubles.append, Clock())
+    with monkeypatch.context() as disk:
+        disk.setattr(trend, "_merge", broken)
+        disk.setattr(f"sitewarden.gateway.trend.{part}", refused)
+        hub.publish([reading(0, 1.0)])
+        writer.start()
+        assert until(lambda: troubles)
+    hub.publish([reading(60, 2.0)])
+    assert until(lambda: len(troubles) == 2)
+    writer.stop()
+    assert [row.mean for row in trend.query("tank.level", *minutes(2), 2)] == [2.0]
+    assert [(trouble.code, trouble.on) for trouble in troubles] == [
+        ("trend_failed", True),
+        ("trend_failed", False),
+    ]
+
+
+def broken(*_: object) -> NoReturn:
+    error = sqlite3.DatabaseError("database disk image is malformed")
+    error.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
+    raise error

@@ -15,8 +15,9 @@ links, operators, new permits and the clock. The replay decides anew, by the rul
 devices.
 
 It holds the numbers of the cards that were swiped, with their days, lanes, space and whether they were
-inside, and nothing of whose they are: treat it as personal data. Of other cards it holds nothing. So a
-driver that is mended since and reads a card that it did not read then meets an unknown one.
+inside, and nothing of whose they are: treat it as personal data. Of other cards it holds nothing, and of
+operators no name. So a driver that is mended since and reads a card that it did not read then meets an
+unknown one.
 """
 
 import json
@@ -33,10 +34,10 @@ from pydantic import TypeAdapter
 from sitewarden.drivers.base import Output
 from sitewarden.drivers.line import Call, Failed, Line, Stood, Told
 from sitewarden.drivers.plan import LinkPlan, build
-from sitewarden.gateway.discreet import others, plain, unnamed
 from sitewarden.rules import cells
 from sitewarden.rules.core import Core
-from sitewarden.rules.model import CardRead, Command, Effect, Event, Permit, Reason, Stamp, Tick
+from sitewarden.rules.model import Alarm, CardRead, Command, Effect, Event, Permit, Reason, Stamp, Tick
+from sitewarden.rules.parking.discreet import others, plain, unnamed
 from sitewarden.rules.plan import Barrier, SitePlan
 
 VERSION = 3
@@ -46,7 +47,7 @@ LAST = 500  # bytes that hold the last line, when it says why the recording ende
 @dataclass(frozen=True, slots=True)
 class Head:
     """The link and the rules on its devices, with the core's cells and the outputs as they were: but for
-    the cells that have cards in them."""
+    what they say of people, and for other devices' alarms."""
 
     at: Stamp
     link: LinkPlan
@@ -97,7 +98,7 @@ class Recording:
 
     def began(self, stood: Sequence[Stood], at: Stamp) -> None:
         cells = self._core().save()
-        known = others(cells) | unnamed(cells, self._plan)
+        known = _told(others(cells), self._link, self._plan) | unnamed(cells, self._plan.parking.lanes)
         self._write(Head(at, self._link, self._plan, known, tuple(stood)))
 
     def told(self, call: Call, at: Stamp, told: Told) -> None:
@@ -111,7 +112,20 @@ class Recording:
     def _known(self, card: str) -> Known:
         core = self._core()
         permit = next((plain(permit) for permit in core.permits if permit.card == card), None)
-        return Known(card, permit, unnamed(core.save(), self._plan, card, permit))
+        return Known(card, permit, unnamed(core.save(), self._plan.parking.lanes, card, permit))
+
+
+def _told(known: Mapping[str, object], link: LinkPlan, plan: SitePlan) -> dict[str, object]:
+    """The same with the alarms of this link alone, and not who acknowledged them."""
+    ours = {"", link.name, *link.devices, *(lane.id for lane in plan.parking.lanes)}
+    ours |= {line.panel for line in plan.fire}
+    told: dict[str, object] = {}
+    for key, cell in known.items():
+        if not isinstance(cell, Alarm):
+            told[key] = cell
+        elif cell.subject.partition(".")[0] in ours:
+            told[key] = replace(cell, by="")
+    return told
 
 
 def narrowed(plan: SitePlan, devices: Collection[str]) -> SitePlan:

@@ -36,6 +36,7 @@ from sitewarden.rules.model import (
     Severity,
     Stamp,
     Tick,
+    Trouble,
 )
 from sitewarden.rules.plan import SitePlan, Stale
 from tests.scenarios import site
@@ -83,9 +84,9 @@ def new_core() -> Core:
     return Core(site.plan(), site.permits())
 
 
-def swipe(tape: Recorded, seconds: float, card: str) -> list[str]:
+def swipe(tape: Recorded, seconds: float, *cards: str) -> list[str]:
     """Live: the core hears what the line says as it says it. Returns what was decided."""
-    said = tape.line.tell(Call.RECEIVED, at(seconds), frame(card))
+    said = tape.line.tell(Call.RECEIVED, at(seconds), b"".join(map(frame, cards)))
     effects = [effect for event in said if isinstance(event, CardRead) for effect in tape.core.step(event)]
     return [effect.why for effect in effects if isinstance(effect, Decision)]
 
@@ -194,6 +195,40 @@ def test_a_recording_has_no_card_but_the_swiped_ones_and_not_whose_they_are() ->
     assert GUEST.holder not in text
     assert GUEST.plate not in text
     assert decided(tape) == ["space_taken", "permit"]
+
+
+def test_a_head_names_no_operator_and_has_no_other_devices_alarm() -> None:
+    core = new_core()
+    for alarm in ("device_offline:reader-in", "sink_away:broker", "device_offline:lift-1"):
+        code, _, subject = alarm.partition(":")
+        core.step(Trouble(code, subject, True, at(-9)))
+        core.step(Operator(Action.ACKNOWLEDGE, alarm, "Li Wei", at(-8)))
+    tape = Recorded(core=core)
+    tape.begin()
+    known = json.loads(tape.lines[0])["cells"]
+    assert [key for key in known if key.startswith("alarm/")] == ["alarm/device_offline:reader-in"]
+    assert '"acknowledged"' in known["alarm/device_offline:reader-in"]
+    assert "Li Wei" not in tape.lines[0]
+
+
+def test_a_card_that_is_read_twice_at_once_is_one_swipe_in_the_replay_too() -> None:
+    tape = Recorded()
+    tape.begin()
+    assert swipe(tape, 1.0, A, A) == ["permit"]
+    assert decided(tape) == ["permit"]
+
+
+def test_a_space_that_was_left_meanwhile_is_free_in_the_replay_too() -> None:
+    core = new_core()
+    core.step(CardRead("reader-in", "0200000001", at(-50)))
+    drive_through(core, UNDER_IN, -49)
+    tape = Recorded(core=core)
+    tape.begin()
+    live = swipe(tape, 10.0, HOUSEMATE)
+    core.step(Operator(Action.FORGIVE, "0200000001", "wang", at(15.0)))
+    live += swipe(tape, 20.0, HOUSEMATE)
+    assert live == ["space_taken", "permit"]
+    assert decided(tape) == live
 
 
 def test_another_answer_than_then_is_seen() -> None:
@@ -402,7 +437,7 @@ def test_a_file_that_cannot_be_written_is_said_at_the_end_and_disturbs_nothing_b
     (tmp_path / "taken").mkdir()
     file = RecordingFile(tmp_path / "taken")
     file.write(Ended("anything"))
-    with pytest.raises(IsADirectoryError):
+    with pytest.raises(OSError, match="File exists"):
         file.close()
     file.write(Ended("more"))
     assert file.over

@@ -24,13 +24,14 @@ BEHIND = 20_000  # entries that wait for the disk; a minute of a busy line
 class RecordingFile:
     """Where a recording goes. A thread words and writes it, so that the main loop waits for neither.
 
-    It ends by itself when it has grown to `most` or the disk is `behind`, and says so in its last line.
+    It ends by itself when it has grown to `most` or the disk is `behind`, and says so in its last line. It
+    writes over no other file.
     """
 
     def __init__(self, path: Path, most: int = MOST, behind: int = BEHIND) -> None:
         self.path, self._most, self._behind = path, most, behind
         self.over = False
-        self._error: OSError | None = None
+        self._error: Exception | None = None
         self._entries: SimpleQueue[Entry] = SimpleQueue()
         self._thread = Thread(target=self._run, name=f"recording {path.name}", daemon=True)
         self._thread.start()
@@ -54,7 +55,7 @@ class RecordingFile:
         self.end("")
         self.wait()
         if self._error:
-            raise self._error
+            raise OSError(str(self._error)) from self._error
 
     def wait(self) -> None:
         """Until it has ended."""
@@ -63,7 +64,8 @@ class RecordingFile:
     def _run(self) -> None:
         try:
             make_private(self.path.parent)
-            with open(self.path, "w", encoding="utf-8", opener=_for_its_owner) as file:
+            half = "backslashreplace"  # as JSON has half a character
+            with open(self.path, "x", encoding="utf-8", errors=half, opener=_for_its_owner) as file:
                 written = 0
                 while not isinstance(entry := self._entries.get(), Ended):
                     if written >= self._most:
@@ -75,7 +77,7 @@ class RecordingFile:
                 if entry.why:
                     log.warning("recording.ended", file=self.path.name, why=entry.why)
                     file.write(dump(entry) + "\n")
-        except OSError as error:
+        except Exception as error:  # noqa: BLE001 - whatever it is, whoever ends the recording is told
             log.error("recording.failed", file=self.path.name, error=str(error))
             self._error = error
         finally:
@@ -99,7 +101,7 @@ class Tapes:
 
     def start(self, link: LinkPlan, plan: SitePlan, core: Callable[[], Core], at: Stamp) -> Recording:
         """What is to listen to the link now, so that its head tells of this very instant."""
-        name = f"{link.name}-{at.wall:%Y%m%dT%H%M%S}.jsonl"
+        name = f"{link.name}-{at.wall:%Y%m%dT%H%M%S%f}.jsonl"
         file = self._files[link.name] = RecordingFile(self._folder / name)
         return Recording(file.write, link, plan, core)
 

@@ -17,9 +17,10 @@ from sitewarden.gateway.cli.remote import Gateway
 from sitewarden.gateway.mask import mask
 from sitewarden.gateway.recording import Replayed, ended
 from sitewarden.gateway.recording import replay as replayed
-from sitewarden.rules.model import AlarmChange, Decision, Effect, FireChange, LinkChanged, Passage, Reading
+from sitewarden.rules.model import AlarmChange, Decision, FireChange, LinkChanged, Passage, Reading
 
 STEP = 0.2  # s between two looks at the growing file
+Shown = Decision | Passage | AlarmChange | FireChange | LinkChanged | Reading
 
 
 def record(
@@ -103,10 +104,11 @@ def replay(
             calls, same = calls + 1, same + step.same
             for effect in step.effects:
                 effects[type(effect).__name__] += 1
-                if words := _words(effect, readings):
-                    shown.append({"at": effect_at(step), "kind": type(effect).__name__, "what": words})
+                if isinstance(effect, Shown) and (readings or not isinstance(effect, Reading)):
+                    at, kind, words = _instant(effect), type(effect).__name__, _words(effect)
+                    shown.append({"at": at, "kind": kind, "what": words})
                     if not as_json:
-                        print(f"{effect_at(step)}  {type(effect).__name__:<11} {words}")
+                        print(f"{at}  {kind:<11} {words}")
     except ValueError as error:
         raise typer.BadParameter(f"{file}: {error}") from error
     if not calls:
@@ -121,8 +123,9 @@ def replay(
         )
 
 
-def effect_at(step: Replayed) -> str:
-    return step.at.wall.isoformat(timespec="milliseconds")
+def _instant(effect: Shown) -> str:
+    """Its own: what time alone brought about came before the call it is told with."""
+    return effect.at.wall.isoformat(timespec="milliseconds")
 
 
 def _steps(file: Path) -> Iterator[Replayed]:
@@ -130,8 +133,8 @@ def _steps(file: Path) -> Iterator[Replayed]:
         yield from replayed(lines)
 
 
-def _words(effect: Effect, readings: bool) -> str:
-    """One line for what people look for; nothing for the rest."""
+def _words(effect: Shown) -> str:
+    """One line for what people look for."""
     match effect:
         case Decision():
             return f"{effect.lane} {mask(effect.card)} {effect.verdict}: {effect.why}"
@@ -143,6 +146,5 @@ def _words(effect: Effect, readings: bool) -> str:
             return f"{effect.before} -> {effect.after}"
         case LinkChanged():
             return f"{effect.device} {'up' if effect.up else 'down'} {effect.reason}"
-        case Reading() if readings:
+        case Reading():
             return f"{effect.point} = {effect.value} {effect.quality} {effect.reason}"
-    return ""

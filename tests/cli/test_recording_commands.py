@@ -8,8 +8,9 @@ import pytest
 from sitewarden.drivers.cards.rdm6300 import frame
 from sitewarden.drivers.line import Call, Line
 from sitewarden.drivers.plan import build
-from sitewarden.gateway.recording import Ended, Recording, dump
+from sitewarden.gateway.recording import Ended, Heard, Recording, dump
 from sitewarden.rules.core import Core
+from sitewarden.rules.model import Reason
 from tests.cli.conftest import Shell
 from tests.scenarios import site
 
@@ -50,6 +51,19 @@ def test_a_recording_is_moved_and_replayed(shell: Shell, kept: Path, tmp_path: P
     assert ran.code == 0
     assert "in-1 …4E0 denied: blocked" in ran.out
     assert "2 calls of the driver, 2 answered as they were" in ran.out
+
+
+def test_what_time_alone_brought_about_bears_its_own_instant(shell: Shell, kept: Path) -> None:
+    away = [
+        Heard(Call.LOST, site.stamp(1010), Reason.LINK_DOWN),
+        Heard(Call.CONNECTED, site.stamp(4600), None),
+    ]
+    with kept.open("a") as more:
+        more.writelines(dump(heard) + "\n" for heard in away)
+    found = shell("replay", str(kept), "--json").json["effects"]
+    raised = next(effect for effect in found if "device_offline:reader-in: normal" in effect["what"])
+    after = site.stamp(1010 + site.plan().link_alarm_after)
+    assert raised["at"] == after.wall.isoformat(timespec="milliseconds")
 
 
 def test_a_recording_that_ended_early_is_kept_and_said(shell: Shell, kept: Path, tmp_path: Path) -> None:

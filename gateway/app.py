@@ -53,7 +53,7 @@ class App:
         self.site, self.demo = site, demo
         make_private(site.data)
         self.journal = Journal(site.data / "journal.db")
-        self.clock = Clock.continuing(self.journal.newest())
+        self.clock = Clock(self.journal.newest())
         self.started = self.now()
         self.cards = Cards(site.data / "journal.db")
         self.tokens = Tokens(site.data / "access.db")

@@ -28,7 +28,7 @@ class Clock:
     While it cannot, the wall of the stamps goes on from the last instant that was believed, by the seconds
     that pass: nothing is ever recorded in 2036, and the machine's clock is believed as soon as it is right.
 
-    `mono` goes on from the newest stamp of the journal, across restarts and reboots, so that a timer
+    `mono` goes on from `last`, the newest stamp of the journal, across restarts and reboots, so that a timer
     that was saved still counts. The time spent switched off is added when the wall clock is to be
     trusted; otherwise it counts as none. Any thread may ask.
     """
@@ -48,11 +48,6 @@ class Clock:
             self._offset += max((now - self._believed.wall).total_seconds(), 0.0)
         self._trusted = self._told = True
         self.now()
-
-    @classmethod
-    def continuing(cls, last: Stamp | None) -> "Clock":
-        """A clock whose `mono` goes on from `last`, the newest stamp of the journal."""
-        return cls(last)
 
     @property
     def trusted(self) -> bool:

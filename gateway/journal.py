@@ -39,8 +39,6 @@ from sitewarden.gateway.database import (
 from sitewarden.gateway.records import (
     ALARMS,
     DECISIONS,
-    FIRES,
-    OPERATORS,
     PASSAGES,
     Cell,
     Table,
@@ -48,7 +46,7 @@ from sitewarden.gateway.records import (
     stamp,
 )
 from sitewarden.rules import cells
-from sitewarden.rules.model import AlarmChange, Decision, FireChange, Keep, Operator, Passage, Record, Stamp
+from sitewarden.rules.model import AlarmChange, Decision, Keep, Passage, Record, Stamp
 
 log = structlog.get_logger()
 
@@ -270,12 +268,6 @@ class Journal:
 
     def alarm_history(self, limit: int = 50, before: datetime | None = None) -> list[AlarmChange]:
         return self.page(ALARMS, limit, before).rows
-
-    def fires(self, limit: int = 50, before: datetime | None = None) -> list[FireChange]:
-        return self.page(FIRES, limit, before).rows
-
-    def operator_actions(self, limit: int = 50, before: datetime | None = None) -> list[Operator]:
-        return self.page(OPERATORS, limit, before).rows
 
 
 def trust_clock(path: Path, wall: datetime) -> Stamp | None:

@@ -16,7 +16,7 @@ def test_a_clock_is_believed_again_once_an_engineer_says_so(shell: Shell, folder
     journal, done = Journal(file), Event()
     journal.submit((), lambda error: done.set(), Stamp(wall_now() + timedelta(days=3650), 5000.0))
     assert done.wait(10)
-    assert not Clock.continuing(journal.newest()).trusted
+    assert not Clock(journal.newest()).trusted
     journal.close()
     told = shell("clock", "trust")
     assert told.code == 0
@@ -25,7 +25,7 @@ def test_a_clock_is_believed_again_once_an_engineer_says_so(shell: Shell, folder
     newest = journal.newest()
     journal.close()
     assert newest
-    assert Clock.continuing(newest).trusted
+    assert Clock(newest).trusted
     assert newest.mono == 5000.0
 
 

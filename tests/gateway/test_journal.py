@@ -21,6 +21,7 @@ from hypothesis import strategies as st
 from sitewarden.gateway.cards import Cards
 from sitewarden.gateway.database import MIB
 from sitewarden.gateway.journal import Journal, JournalFull, trust_clock
+from sitewarden.gateway.records import FIRES, OPERATORS
 from sitewarden.rules.cells import Grant, LaneCell
 from sitewarden.rules.model import (
     Action,
@@ -89,8 +90,8 @@ def test_every_record_comes_back_as_it_went_in(journal: Journal) -> None:
     assert journal.decisions() == [DECISION]
     assert journal.passages() == [ANONYMOUS, PASSAGE]
     assert journal.alarm_history() == [CHANGE]
-    assert journal.fires() == [FIRE]
-    assert journal.operator_actions() == [OPERATOR]
+    assert journal.page(FIRES).rows == [FIRE]
+    assert journal.page(OPERATORS).rows == [OPERATOR]
 
 
 def test_half_a_character_stops_nobody(journal: Journal) -> None:
@@ -98,7 +99,7 @@ def test_half_a_character_stops_nobody(journal: Journal) -> None:
         commit(journal, Operator(Action.OPEN, "in-1", "guard", at(6), "a\ud800b"), Keep("a\ud800b", None))
         is None
     )
-    assert journal.operator_actions()[0].reason == "a?b"
+    assert journal.page(OPERATORS).rows[0].reason == "a?b"
 
 
 def test_histories_are_paged_and_by_lane(journal: Journal) -> None:
@@ -168,7 +169,7 @@ def test_what_is_older_than_four_hundred_days_is_forgotten_a_little_at_a_time(jo
     assert left == [251, 51, 1, 1]
     assert journal.passages() == [young]
     assert not journal.decisions() + journal.alarm_history()
-    assert not journal.fires() + journal.operator_actions()
+    assert not journal.page(FIRES).rows + journal.page(OPERATORS).rows
     assert desk.history("0001") == []
     assert desk.get("0001")
     assert journal.cells() == ({"lane/in-1": LaneCell()}, ())
@@ -321,7 +322,7 @@ def test_no_corruption_keeps_it_from_starting(
     journal = Journal(path)
     journal.cells()
     assert commit(journal, OPERATOR) is None
-    assert journal.operator_actions(1) == [OPERATOR]
+    assert journal.page(OPERATORS, 1).rows == [OPERATOR]
     journal.close()
 
 

@@ -20,7 +20,8 @@ _SCALARS = (bool, int, float, str)
 
 
 def encode(value: object) -> str:
-    """Raises ValueError for a type that `decode` could not bring back."""
+    """Raises ValueError for a type of which neither JSON nor `decode` has a notion. Lists and dicts go
+    through, and come back as the tuples and mappings that the type hints say."""
     return _JSON.encode(value)
 
 

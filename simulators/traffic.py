@@ -5,7 +5,8 @@ cars are at home as the hour wants, one half of them leaves and the other comes.
 side, the more of them go, and nobody goes who is not there: whatever kept the cars in or out, the number
 inside comes back to the curve of the day, and a side that nobody has left goes quiet.
 
-Every permit is one car that is at home or away; where it is changes only when it went under the arm.
+Every permit is one car that is at home or away. Where it is changes when it went under an arm, or goes a way
+that has no lane.
 """
 
 from collections.abc import Sequence

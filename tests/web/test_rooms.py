@@ -51,6 +51,7 @@ def test_every_room_of_every_device_is_drawn(house: SmallHouse, engineer: TestCl
         ("en-US,en;q=0.9", "en"),
         ("fr-FR, en;q=0.8, zh;q=0.9", "zh"),
         ("zh;q=0, EN;q=0.1", "en"),
+        ("en;q=0", "zh"),
         ("de, *;q=0.5", "zh"),
         ("en,zh", "en"),
         ("zh-Hans-CN,en,zh;q=0.1", "zh"),

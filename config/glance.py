@@ -16,6 +16,7 @@ class Glance:
     data: Path
     zone: ZoneInfo
     lanes: tuple[str, ...]
+    exits: tuple[str, ...]  # of the lanes
     private_spaces: tuple[str, ...]
     readers: tuple[str, ...]  # the kinds of card readers that there are
     url: str  # of the page
@@ -41,6 +42,7 @@ def glance(path: Path) -> Glance:
         path.absolute().parent / str(data),
         ZoneInfo(str(zone)),
         tuple(lanes),
+        tuple(lane for lane in lanes if document.get("parking", "lanes", lane, "direction") == "out"),
         tuple(map(str, spaces)),
         tuple(str(document.get("devices", name, "driver") or "") for name in document.names("devices")),
         f"http://{host}:{port}",

@@ -49,6 +49,7 @@ class Issuing:
     """What there is on a site to issue cards for."""
 
     lanes: frozenset[str]
+    exits: frozenset[str]  # of the lanes
     spaces: frozenset[str]  # private ones; empty: the site keeps no list of them
     forms: frozenset[CardForm]  # what its readers send
 
@@ -79,6 +80,9 @@ class Issuing:
             )
         for lane in sorted(permit.lanes - self.lanes):
             yield Mistake("lanes", repr(lane), ", ".join(sorted(self.lanes)) or "none: the site has no lanes")
+        if permit.lanes and permit.lanes <= self.lanes and self.exits and not permit.lanes & self.exits:
+            found, exits = ", ".join(sorted(permit.lanes)), ", ".join(sorted(self.exits))
+            yield Mistake("lanes", found, f"an exit among them, {exits}: its car could not leave")
         yield from self._wrong_space(permit)
 
     def _wrong_space(self, permit: Permit) -> Iterator[Mistake]:

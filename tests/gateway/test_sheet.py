@@ -21,7 +21,9 @@ HOME = Permit(
     *("0A00000002", PermitKind.PRIVATE, date(2026, 1, 1), date(2026, 12, 31), "", "", "B12", True),
     frozenset({"in-1", "out-1"}),
 )
-ISSUING = Issuing(frozenset({"in-1", "out-1"}), frozenset({"B12"}), card_forms(["rdm6300"]))
+ISSUING = Issuing(
+    frozenset({"in-1", "out-1"}), frozenset({"out-1"}), frozenset({"B12"}), card_forms(["rdm6300"])
+)
 
 
 def sheet(folder: Path, text: str, encoding: str = "utf-8") -> Sheet:
@@ -66,6 +68,7 @@ def test_a_spreadsheet_saved_in_china_is_understood(tmp_path: Path, delimiter: s
         ),
         ("0A00000007,private,2026-06-01,2026-06-30,,B99", "2:43: space: found 'B99', expected one of the"),
         ("0A00000008,monthly,2026-06-01,2026-06-30,,,nowhere", "2:44: lanes: found 'nowhere', expected in-1"),
+        ("0A00000008,monthly,2026-06-01,2026-06-30,,,in-1", "2:44: lanes: found in-1, expected an exit"),
         (
             "0A00000008,monthly,2026-06-01,2026-06-30,,,,a\x1bb",
             "2:45: holder: found 'a\\x1bb', expected a text",
@@ -75,7 +78,9 @@ def test_a_spreadsheet_saved_in_china_is_understood(tmp_path: Path, delimiter: s
     ],
 )
 def test_a_wrong_line_is_named_and_the_good_ones_are_taken(tmp_path: Path, line: str, says: str) -> None:
-    good = "0A00000001,monthly,2026-06-01,2026-06-30,,,in-1\n0A00000009,temporary,2026-06-01,2026-06-30,yes\n"
+    good = (
+        "0A00000001,monthly,2026-06-01,2026-06-30,,,out-1\n0A00000009,temporary,2026-06-01,2026-06-30,yes\n"
+    )
     found = sheet(tmp_path, f"{HEAD},blocked,space,lanes,holder\n{line}\n{good}")
     assert [permit.card for permit in found.permits] == ["0A00000001", "0A00000009"]
     (error,) = found.errors

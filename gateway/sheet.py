@@ -1,5 +1,6 @@
 """Cards as a spreadsheet: what `card export` writes, and `card import` reads, also as a Chinese Excel saves
-it: GB 18030, semicolons, 2027/1/31."""
+it: GB 18030, semicolons, 2027/1/31. No cell goes on on the next line: none may hold a line's end, and a quote
+that somebody forgot must not take the cards below with it."""
 
 import csv
 import io
@@ -14,6 +15,7 @@ from sitewarden.rules.model import Permit, PermitKind
 
 NEEDED = COLUMNS[:4]
 DELIMITERS = ",;\t"
+QUOTES = "one at the end of every quoted cell, on its line"
 _BLOCKED = {"yes": True, "true": True, "1": True, "no": False, "false": False, "0": False, "": False}
 
 
@@ -32,6 +34,7 @@ class _Row:
     cells: Sequence[str]
     raw: str
     delimiter: str
+    wrong: str = ""  # with its last cell, so that nothing can be said of the others
 
     def place(self, cell: int) -> str:
         """`line:col` where the cell begins; a row that is too short ends there."""
@@ -42,8 +45,7 @@ class _Row:
             quoted ^= char == '"'
             left -= char == self.delimiter and not quoted
             at += 1
-        before = self.raw[:at]
-        return f"{self.line + before.count(chr(10))}:{at - before.rfind(chr(10))}"
+        return f"{self.line}:{at + 1}"
 
 
 def write(permits: Sequence[Permit]) -> str:
@@ -78,17 +80,13 @@ def read(path: Path, issuing: Issuing) -> Sheet:
 def _read(path: Path, text: str, issuing: Issuing, note: str = "") -> Sheet:
     good: dict[str, tuple[int, Permit]] = {}
     errors: list[str] = []
-    try:
-        head, *rows = _rows(text)
-    except csv.Error as error:
-        found = f"{path}:1:1: found {error}, expected a quote at the end of every quoted cell"
-        return Sheet((), (found,), note)
+    head, *rows = _rows(text)
     names = [name.lower() for name in head.cells]
     if wrong := _wrong_head(head, names):
         return Sheet((), (f"{path}:{wrong}",), note)
     for row in rows:
         try:
-            permit = issuing.checked(_permit(names, row.cells))
+            permit = issuing.checked(_permit(names, row))
             if permit.card in good:
                 found = f"the card of line {good[permit.card][0]} again"
                 raise Refused((Mistake("card", found, "each card once"),))
@@ -104,14 +102,25 @@ def _rows(text: str) -> Iterator[_Row]:
     """The rows that are not blank, the head first; there is always one."""
     lines = io.StringIO(text, newline="").readlines() or [""]
     delimiter = max(DELIMITERS, key=lines[0].count)
-    reader, begun = csv.reader(lines, delimiter=delimiter), 0
-    for cells in reader:
-        first, begun = begun, reader.line_num
-        if first == 0 or any(map(str.strip, cells)):
-            yield _Row(first + 1, [cell.strip() for cell in cells], "".join(lines[first:begun]), delimiter)
+    for number, line in enumerate(lines, 1):
+        cells, wrong = _cells(line, delimiter)
+        if number == 1 or any(cells):
+            yield _Row(number, cells, line, delimiter, wrong)
+
+
+def _cells(line: str, delimiter: str) -> tuple[list[str], str]:
+    """And what is wrong with the last of them."""
+    reader = csv.reader((line, ""), delimiter=delimiter)
+    try:
+        cells = [cell.strip() for cell in next(reader)]
+    except csv.Error as error:
+        return [line], str(error)
+    return cells, "a quote that is not closed" if reader.line_num > 1 else ""
 
 
 def _wrong_head(head: _Row, names: Sequence[str]) -> str:
+    if head.wrong:
+        return f"{head.place(len(names) - 1)}: found {head.wrong}, expected {QUOTES}"
     for at, name in enumerate(names):
         if name not in COLUMNS or name in names[:at]:
             what = "a second time" if name in COLUMNS else "that there is not"
@@ -121,12 +130,14 @@ def _wrong_head(head: _Row, names: Sequence[str]) -> str:
     return ""
 
 
-def _permit(names: Sequence[str], cells: Sequence[str]) -> Permit:
+def _permit(names: Sequence[str], line: _Row) -> Permit:
     """Raises Refused."""
-    if len(cells) > len(names):
-        found = f"{len(cells)} cells"
+    if len(line.cells) > len(names):
+        found = f"{len(line.cells)} cells"
         raise Refused((Mistake("line", found, f"{len(names)}, as in the first line"),))
-    row = dict.fromkeys(COLUMNS, "") | dict(zip(names, cells, strict=False))
+    if line.wrong:
+        raise Refused((Mistake(names[len(line.cells) - 1], line.wrong, QUOTES),))
+    row = dict.fromkeys(COLUMNS, "") | dict(zip(names, line.cells, strict=False))
     mistakes: list[Mistake] = []
     kind, blocked = row["kind"].lower(), row["blocked"].lower()
     first, last = day(row["valid_from"]), day(row["valid_to"])

@@ -73,7 +73,10 @@ def test_a_spreadsheet_saved_in_china_is_understood(tmp_path: Path, delimiter: s
             "0A00000008,monthly,2026-06-01,2026-06-30,,,,a\x1bb",
             "2:45: holder: found 'a\\x1bb', expected a text",
         ),
-        ('0A00000008,monthly,2026-06-01,2026-06-30,,,,"a,\nb"', "2:45: holder: found 'a,\\nb', expected a"),
+        (
+            '0A00000008,monthly,2026-06-01,2026-06-30,,,,"a, b',
+            "2:45: holder: found a quote that is not closed, expected one at the end of every quoted cell",
+        ),
         ("0A00000008,monthly,2026-06-01,2026-06-30,,,,a,b", "2:47: line: found 9 cells, expected 8"),
     ],
 )
@@ -85,6 +88,23 @@ def test_a_wrong_line_is_named_and_the_good_ones_are_taken(tmp_path: Path, line:
     assert [permit.card for permit in found.permits] == ["0A00000001", "0A00000009"]
     (error,) = found.errors
     assert error.startswith(f"{tmp_path / 'cards.csv'}:{says}")
+
+
+def test_a_cell_of_several_lines_is_named_where_it_begins_and_takes_no_card_with_it(tmp_path: Path) -> None:
+    lines = [f"0A000000{card:02X},monthly,2026-06-01,2026-06-30,B-1202" for card in range(6)]
+    lines[1] = lines[1].replace("B-", '"B-')
+    lines[3] = lines[3].replace("B-1202", '"B-12""02"')
+    found = sheet(tmp_path, "\n".join([f"{HEAD},holder", *lines]))
+    assert [permit.card[-1] for permit in found.permits] == ["0", "2", "3", "4", "5"]
+    assert found.permits[2].holder == 'B-12"02'
+    (error,) = found.errors
+    assert error.startswith(f"{tmp_path / 'cards.csv'}:3:42: holder: found a quote that is not closed, ")
+
+
+def test_blanks_around_a_cell_do_not_count(tmp_path: Path) -> None:
+    text = f"{HEAD.replace(',', ' , ')}\n 0A00000002 , monthly , 2026-06-01 , 2026-06-30 \n , \n"
+    assert [permit.kind for permit in sheet(tmp_path, text).permits] == [PermitKind.MONTHLY]
+    assert not sheet(tmp_path, text).errors
 
 
 def test_every_card_stands_once_in_either_case(tmp_path: Path) -> None:
@@ -103,7 +123,8 @@ def test_every_card_stands_once_in_either_case(tmp_path: Path) -> None:
         (f"{HEAD},colour\n", "1:31: found the column 'colour' that there is not, expected card,kind"),
         (f"{HEAD},kind\n", "1:31: found the column 'kind' a second time, expected card,kind"),
         ("card,kind\n", "1:1: found no column valid_from, valid_to, expected card,kind"),
-        (f'{HEAD}\n"{"x" * 140_000}', "1:1: found field larger than field limit"),
+        (f'{HEAD}\n"{"x" * 140_000}', "2:1: card: found field larger than field limit"),
+        (f'card,"kind\n{HEAD}', "1:6: found a quote that is not closed, expected one at the end of every"),
     ],
 )
 def test_a_file_of_another_shape_is_refused(tmp_path: Path, text: str, error: str) -> None:

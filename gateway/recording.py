@@ -116,21 +116,25 @@ class Recording:
 
 
 def _told(known: Mapping[str, object], link: LinkPlan, plan: SitePlan) -> dict[str, object]:
-    """The same with the alarms of this link alone, and not who acknowledged them."""
-    ours = {"", link.name, *link.devices, *(lane.id for lane in plan.parking.lanes)}
+    """The same with the alarms of this link alone, and not who acknowledged them. An arm that no device of
+    it sees is not waited for."""
+    ours = {"", link.name, *link.devices, *(it.id for it in plan.parking.lanes if it.reader in link.devices)}
     ours |= {line.panel for line in plan.fire}
-    told: dict[str, object] = {}
+    told = {key: cell for key, cell in known.items() if not isinstance(cell, Alarm)}
     for key, cell in known.items():
-        if not isinstance(cell, Alarm):
-            told[key] = cell
-        elif cell.subject.partition(".")[0] in ours:
+        if isinstance(cell, Alarm) and cell.subject.partition(".")[0] in ours:
             told[key] = replace(cell, by="")
+    for lane in plan.parking.lanes:
+        arm = told.get(f"arm/{lane.id}")
+        if isinstance(arm, cells.Arm) and not lane.barrier.opened:
+            told[f"arm/{lane.id}"] = replace(arm, due=None)
     return told
 
 
 def narrowed(plan: SitePlan, devices: Collection[str]) -> SitePlan:
-    """The rules on these devices: others would see nothing but silence. A lane goes with its reader,
-    and has of its barrier what these devices report."""
+    """The rules on these devices: others would see nothing but silence. Where one of them is a lane's
+    reader, all lanes are there, since the cars at each count for the others; a lane has of its barrier what
+    these devices report."""
 
     def ours(point: str) -> bool:
         return point.partition(".")[0] in devices
@@ -144,7 +148,8 @@ def narrowed(plan: SitePlan, devices: Collection[str]) -> SitePlan:
             closed=barrier.closed if ours(barrier.closed) else "",
         )
 
-    lanes = (lane for lane in plan.parking.lanes if lane.reader in devices)
+    read = any(lane.reader in devices for lane in plan.parking.lanes)
+    lanes = plan.parking.lanes if read else ()
     return replace(
         plan,
         devices=plan.devices & frozenset(devices),

@@ -25,6 +25,7 @@ from sitewarden.rules.model import (
     CardRead,
     Command,
     Decision,
+    Direction,
     Do,
     LinkChanged,
     Operator,
@@ -197,6 +198,18 @@ def test_a_recording_has_no_card_but_the_swiped_ones_and_not_whose_they_are() ->
     assert decided(tape) == ["space_taken", "permit"]
 
 
+def test_a_car_on_its_way_in_at_a_lane_of_another_link_counts_in_the_replay_too() -> None:
+    plan = site.plan()
+    lanes = tuple(replace(lane, direction=Direction.IN) for lane in plan.parking.lanes)
+    plan = replace(plan, parking=replace(plan.parking, places=1, lanes=lanes))
+    core = Core(plan, (*site.permits(), GUEST))
+    core.step(CardRead("reader-out", A, at(-1)))
+    tape = Recorded(core=core, plan=plan)
+    tape.begin()
+    assert swipe(tape, 1.0, GUEST.card) == ["full"]
+    assert decided(tape) == ["full"]
+
+
 def test_a_head_names_no_operator_and_has_no_other_devices_alarm() -> None:
     core = new_core()
     for alarm in ("device_offline:reader-in", "sink_away:broker", "device_offline:lift-1"):
@@ -291,9 +304,10 @@ def test_rules_on_other_links_devices_raise_nothing() -> None:
     assert bus.devices == set(BUS.devices)
     assert [rule.point for rule in bus.stale] == ["io-gate.in1"]
     assert not bus.parking.lanes  # without its reader a lane knows no car
-    (lane,) = reader.parking.lanes
-    assert lane.reader == "reader-in"
-    assert (lane.barrier.open, lane.barrier.opened, lane.barrier.loop_under) == ("out1", "", "")
+    assert [lane.reader for lane in reader.parking.lanes] == ["reader-in", "reader-out"]
+    for lane in reader.parking.lanes:
+        assert lane.barrier.open
+        assert (lane.barrier.opened, lane.barrier.loop_under) == ("", "")
     assert (reader.fire, reader.conditions, reader.stale) == ((), (), ())
 
 
@@ -301,7 +315,10 @@ def test_an_hour_of_one_link_tells_of_no_others_alarms() -> None:
     core = new_core()
     core.step(LinkChanged("reader-in", True, at(-61)))
     core.step(LinkChanged("lift-1", False, at(-60), Reason.LINK_DOWN))
-    core.step(CardRead("reader-out", site.permits()[0].card, at(-30)))
+    for point in ("io-gate.in1", "io-gate.in5"):
+        core.step(Reading(point, False, at(-2)))
+    core.step(CardRead("reader-in", A, at(-1)))  # two arms that are on their way up
+    core.step(CardRead("reader-out", B, at(-1)))
     standing = {f"alarm/{alarm.id}": alarm for alarm in (_standing("trapped"), _standing("tank-low"))}
     core = Core(site.plan(), core.permits, core.save() | standing)
     tape = Recorded(core=core)

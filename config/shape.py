@@ -65,7 +65,7 @@ class DeviceShape(Shape):
     link: str = Field(description="the name of a link")
     driver: str | None = None
     profile: str | None = None
-    unit: int | None = Field(default=None, ge=0, le=255)
+    unit: int | None = None
     scan: dict[str, Pause] = Field(default_factory=dict)
     timeout: Pause = 0.3
     retries: int = Field(default=1, ge=0, le=10)

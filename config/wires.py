@@ -120,6 +120,8 @@ def _unit(document: Document, file: SiteFile, name: str, profiles: Mapping[str, 
         document.wrong((*loc, "unit"), "the unit id of the device on its bus")
     elif link and link.serial and not 1 <= device.unit <= 247:
         document.wrong((*loc, "unit"), "1 to 247 on a serial line")
+    elif not 0 <= device.unit <= 255:
+        document.wrong((*loc, "unit"), "0 to 255 over TCP, 1 to 247 on a serial line")
     if (profile := profiles.get(device.profile or "")) is None:
         return None
     scan = SCAN | device.scan

@@ -71,6 +71,7 @@ class App:
         self.tally = Tally()
         self.watchdog = Watchdog()
         self.host: Host
+        self.page_error = ""  # why the page was down at the start
         self._core, self._broken = core, broken
         self.tapes = Tapes(site.data / "recordings")
         self._loop: asyncio.AbstractEventLoop
@@ -103,6 +104,7 @@ class App:
         ]
         self._say_what_was_set_aside()
         await loop.run_in_executor(None, api.start)
+        self.page_error = api.page_error
         self.watchdog.ready()
         log.info("gateway.started", site=self.site.id, url=self.site.http.url)
         started()

@@ -33,6 +33,7 @@ from sitewarden.rules.model import Value
 log = structlog.get_logger()
 
 SOCKET = "api.sock"
+PAGE = "page_down"
 BUSY = 64  # connections that may wait to be accepted
 PEER = struct.Struct("3i")  # process, user, group: SO_PEERCRED
 READERS = 4  # threads of all requests that read or write a store: a crowd must not crowd out the main loop
@@ -60,7 +61,7 @@ class ApiServer:
         self.port = self._http.port
         page: Mapping[str, Value] = {"address": self._http.host, "port": self._http.port}
         self._doors = (
-            Door("page_down", page, self._listen_tcp, self._app),
+            Door(PAGE, page, self._listen_tcp, self._app),
             Door(
                 "socket_down",
                 {"file": SOCKET},
@@ -70,6 +71,7 @@ class ApiServer:
             ),
         )
         self._servers: dict[str, uvicorn.Server] = {}
+        self.page_error = ""  # why the page is down
         self._loop: asyncio.AbstractEventLoop
         self._stopping = asyncio.Event()
         self._thread = Thread(target=lambda: asyncio.run(self._serve()), name="api", daemon=True)
@@ -105,10 +107,10 @@ class ApiServer:
             try:
                 await self._open(door)
             except OSError as error:
-                self._shut(door, error.strerror or str(error))
+                self._tell(door, error.strerror or str(error))
             except Exception as error:
                 log.exception("api.died", **door.params)
-                self._shut(door, type(error).__name__)
+                self._tell(door, type(error).__name__)
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._stopping.wait(), RETRY)
 
@@ -116,16 +118,18 @@ class ApiServer:
         sock = await asyncio.to_thread(door.listen)
         server = self._servers[door.trouble] = _server(door)
         server.should_exit = self._stopping.is_set()
-        self._troubles.off(door.trouble, "")
-        door.tried.set()
+        self._tell(door, "")
         try:
             await server.serve([sock])
         except Exception:
             await server.shutdown([sock])  # or the sockets would stay
             raise
 
-    def _shut(self, door: Door, error: str) -> None:
-        self._troubles.on(door.trouble, "", {**door.params, "error": error})
+    def _tell(self, door: Door, error: str) -> None:
+        """Why it is shut, or that it is open."""
+        self._troubles.set(door.trouble, "", bool(error), {**door.params, "error": error})
+        if door.trouble == PAGE:
+            self.page_error = error
         door.tried.set()
 
     def _listen_tcp(self) -> socket.socket:

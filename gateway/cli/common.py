@@ -156,3 +156,16 @@ def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
 
 def _width(text: str) -> int:
     return sum(2 if east_asian_width(char) in "WF" else 1 for char in text)
+
+
+def unused_port(port: int) -> int:
+    """This port, or if it is taken any other."""
+    for wanted in (port, 0):
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", wanted))
+            except OSError:
+                continue
+            return int(probe.getsockname()[1])
+    raise OSError(f"port {port} is taken, and there is no other")

@@ -3,7 +3,6 @@
 import asyncio
 import shlex
 import shutil
-import socket
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -22,7 +21,7 @@ from sitewarden.gateway.api.house import DemoControl
 from sitewarden.gateway.app import App, DataDirectoryBusy, alone
 from sitewarden.gateway.cards import Cards
 from sitewarden.gateway.cli.calling import me
-from sitewarden.gateway.cli.common import For, Json, print_json, refused, table
+from sitewarden.gateway.cli.common import For, Json, print_json, refused, table, unused_port
 from sitewarden.gateway.cli.play import WHOLE, script, skipped
 from sitewarden.gateway.cli.run import welcome_url
 from sitewarden.gateway.cli.story import Story
@@ -170,26 +169,13 @@ def _site(place: Path, port: int) -> Site:
     file, yaml = place / "site.yaml", YAML()
     yaml.width = 4096
     written = yaml.load(file.read_text(encoding="utf-8"))
-    written["http"]["port"] = _unused(port)
+    written["http"]["port"] = unused_port(port)
     for link in load(file).links:
         if isinstance(link.port, TcpPort):
-            written["links"][link.name]["tcp"] = f"{link.port.host}:{_unused(link.port.port)}"
+            written["links"][link.name]["tcp"] = f"{link.port.host}:{unused_port(link.port.port)}"
     with file.open("w", encoding="utf-8") as copy:
         yaml.dump(written, copy)
     return load(file)
-
-
-def _unused(port: int) -> int:
-    """This port, or if it is taken any other."""
-    for wanted in (port, 0):
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind(("127.0.0.1", wanted))
-            except OSError:
-                continue
-            return int(probe.getsockname()[1])
-    raise OSError(f"port {port} is taken, and there is no other")
 
 
 # -- what is said about it -----------------------------------------------------------------------

@@ -7,6 +7,7 @@ import typer
 
 from sitewarden.config.site import Site, load
 from sitewarden.gateway import logs
+from sitewarden.gateway.api.server import RETRY
 from sitewarden.gateway.app import App, DataDirectoryBusy, alone
 from sitewarden.gateway.cli.common import ConfigFile, refused
 
@@ -38,7 +39,13 @@ async def _run(site: Site) -> None:
 
 
 def _greet(app: App) -> None:
-    if code := app.tokens.first_link(app.now()):
+    if app.page_error:
+        print(
+            f"The page is down: {app.site.http.url}: {app.page_error}. All else runs, and it is tried again "
+            f"every {RETRY:g} s. Another port: http.port in {app.site.source}",
+            flush=True,
+        )
+    elif code := app.tokens.first_link(app.now()):
         print(f"Sign in once, within an hour: {welcome_url(app, code)}", flush=True)
 
 

@@ -5,6 +5,7 @@ import signal
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from types import FrameType
 from typing import Annotated
@@ -13,12 +14,12 @@ import typer
 from ruamel.yaml import YAML
 
 from sitewarden.config.site import Site, load
-from sitewarden.drivers.plan import LinkPlan, SerialPort
+from sitewarden.drivers.plan import LinkPlan, SerialPort, TcpPort
 from sitewarden.gateway.api.house import DemoControl
 from sitewarden.gateway.cards import Cards
 from sitewarden.gateway.catalogue import Catalogue
 from sitewarden.gateway.cli.calling import me
-from sitewarden.gateway.cli.common import ConfigFile, refused, table
+from sitewarden.gateway.cli.common import ConfigFile, refused, table, unused_port
 from sitewarden.gateway.clock import Clock
 from sitewarden.gateway.demo import LiveEstate, permits
 
@@ -45,7 +46,7 @@ def simulate(
     sitewarden run simulated/site.yaml         in another
     swipe entrance/valid                       typed into the first: a car comes; help lists the rest
     """
-    site = load(config)
+    site = _on_free_ports(load(config))
     into = into.absolute()
     clock = Clock()
     cards = Cards(into / "data" / "journal.db")
@@ -65,6 +66,17 @@ def simulate(
             estate.stop()
 
 
+def _on_free_ports(site: Site) -> Site:
+    """What is simulated may run beside the demo, or the real gateway of the site."""
+    links = (
+        replace(link, port=replace(link.port, port=unused_port(link.port.port)))
+        if isinstance(link.port, TcpPort)
+        else link
+        for link in site.links
+    )
+    return replace(site, links=tuple(links), http=replace(site.http, port=unused_port(site.http.port)))
+
+
 def _copy(site: Site, links: Sequence[LinkPlan], into: Path) -> Path:
     """The configuration as it was written, but for where its wires end."""
     yaml = YAML()
@@ -79,6 +91,7 @@ def _copy(site: Site, links: Sequence[LinkPlan], into: Path) -> Path:
         else:
             ends["tcp"] = f"{link.port.host}:{link.port.port}"
     written["data"] = "data"
+    written.setdefault("http", {})["port"] = site.http.port
     written.pop("sinks", None)
     profiles, linked = site.source.parent / "profiles", into / "profiles"
     if profiles.is_dir() and not linked.exists():

@@ -1,6 +1,7 @@
 """`simulate`: a process that serves a site, and the copy of the configuration that finds it."""
 
 import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -12,15 +13,20 @@ from sitewarden.gateway.cards import Cards
 
 def test_a_simulated_site_is_served_and_can_be_run(folder: Path) -> None:
     text = (folder / "site.yaml").read_text("utf-8").replace("127.0.0.1:5020", "192.168.1.20:502")
+    taken = socket.create_server(("127.0.0.1", 0))
+    text = text.replace("port: 8080", f"port: {taken.getsockname()[1]}")
     sinks = "sinks: {cloud: {type: mqtt, host: broker.example}}"
     (folder / "site.yaml").write_text(f"{text}\n{sinks}\n", "utf-8")
-    with subprocess.Popen(
-        [sys.executable, "-m", "sitewarden.gateway", "simulate", "site.yaml", "--seed", "7"],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    ) as process:
+    with (
+        taken,
+        subprocess.Popen(
+            [sys.executable, "-m", "sitewarden.gateway", "simulate", "site.yaml", "--seed", "7"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        ) as process,
+    ):
         assert process.stdin
         assert process.stdout
         for line in process.stdout:
@@ -33,6 +39,7 @@ def test_a_simulated_site_is_served_and_can_be_run(folder: Path) -> None:
         assert all(Path(path).readlink().is_relative_to("/dev/pts") for path in serial)
         assert isinstance(ports["lift-1"], TcpPort)
         assert ports["lift-1"].host == "127.0.0.1"
+        assert site.http.port != taken.getsockname()[1], "it may run beside whatever has that port"
         assert (site.sinks, site.data) == ((), copy.parent / "data")
         assert Cards(site.data / "journal.db").all()
         offered = {name: process.stdout.readline() for name in ("swipe", "burst_pipe", "mend_pipe")}

@@ -30,6 +30,9 @@ def test_fire_opens_the_barriers_while_another_program_has_the_port(tmp_path: Pa
             (alarm,) = site.ask("GET", "/alarms")
             assert (alarm["code"], alarm["state"]) == ("page_down", "unacknowledged")
             assert f"127.0.0.1, port {port} (Address already in use)" in alarm["text"]
+            said = site.log.read_text()
+            assert f"The page is down: http://127.0.0.1:{port}: Address already in use." in said
+            assert "welcome" not in said, "whoever has the port would get the link"
             site.press("fire", "panel")
             site.until(lambda: all(lane["arm"] == "up" for lane in site.ask("GET", "/lanes")))
         site.until(lambda: site.alarms()["page_down"] == "returned_unacknowledged")

@@ -51,7 +51,10 @@ def install(app: FastAPI, say: Say, page: Page) -> None:
 
     @app.exception_handler(RequestValidationError)
     async def _invalid(request: Request, error: RequestValidationError) -> Response:
-        return told(request, 422, "invalid", "; ".join(map(_wrong, error.errors())))
+        wrong = error.errors()
+        if wrong[0]["type"] == "json_invalid":
+            return told(request, 400, "refused", f"body: found no JSON: {wrong[0]['ctx']['error']}")
+        return told(request, 422, "invalid", "; ".join(map(_wrong, wrong)))
 
 
 def _wrong(error: Mapping[str, Any]) -> str:

@@ -10,7 +10,7 @@ known. It keeps no other from being read.
 
 import json
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import date, datetime
@@ -114,8 +114,7 @@ class Cards:
         """What `change` makes of the card as it is at this instant; nobody else writes in between. What
         `change` raises is raised, and the card stays as it was."""
         with self._writing() as db, transaction(db):
-            stored = db.execute(_GET, (card,)).fetchone()
-            permit = change(_read(stored) if stored else None)
+            permit = change(_get(db, card))
             _store(db, permit, by)
         return permit
 
@@ -123,9 +122,10 @@ class Cards:
         """Issues a permit, or replaces what was known of the card."""
         self.put_all((permit,), by)
 
-    def put_all(self, permits: Iterable[Permit], by: str) -> None:
+    def put_all(self, permits: Iterable[Permit], by: str, keeping: Collection[str] = ()) -> None:
         """In steps of `STEP` permits, each of which is in or not: the gateway commits in between, and no
-        barrier waits for a long list. Called again after an interruption it does no harm."""
+        barrier waits for a long list. Called again after an interruption it does no harm. `keeping`: fields
+        that a card which is there already keeps."""
         wanted = list(permits)
         with self._writing() as db:
             for start in range(0, len(wanted), STEP):
@@ -133,7 +133,9 @@ class Cards:
                     sleep(REST)
                 with transaction(db):
                     for permit in wanted[start : start + STEP]:
-                        _store(db, permit, by)
+                        stored = _get(db, permit.card) if keeping else None
+                        kept = {name: getattr(stored, name) for name in keeping} if stored else {}
+                        _store(db, replace(permit, **kept), by)
 
     def withdraw(self, card: str, by: str) -> bool:
         """False: there is no such card."""
@@ -226,6 +228,11 @@ def _store(db: sqlite3.Connection, permit: Permit, by: str) -> None:
         return  # nothing was done to it: no line in its history
     db.execute(_PUT, row)
     db.execute(_LOG, (micros(wall_now()), by, permit.card, json.dumps(row, ensure_ascii=False)))
+
+
+def _get(db: sqlite3.Connection, card: str) -> Permit | None:
+    row = db.execute(_GET, (card,)).fetchone()
+    return _read(row) if row else None
 
 
 def _read(row: Sequence[Any]) -> Permit | None:

@@ -21,11 +21,13 @@ _BLOCKED = {"yes": True, "true": True, "1": True, "no": False, "false": False, "
 
 @dataclass(frozen=True, slots=True)
 class Sheet:
-    """The cards of the good lines; `errors` read `file:line:col: column: found, expected`."""
+    """The cards of the good lines; `errors` read `file:line:col: column: found, expected`. `absent`: the
+    columns that it does not have."""
 
     permits: tuple[Permit, ...]
     errors: tuple[str, ...]
     note: str = ""
+    absent: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +97,8 @@ def _read(path: Path, text: str, issuing: Issuing, note: str = "") -> Sheet:
             for it in refused.mistakes:
                 cell = names.index(it.field) if it.field in names else len(names)
                 errors.append(f"{path}:{row.place(cell)}: {it}")
-    return Sheet(tuple(permit for _, permit in good.values()), tuple(errors), note)
+    permits = tuple(permit for _, permit in good.values())
+    return Sheet(permits, tuple(errors), note, frozenset(COLUMNS) - set(names))
 
 
 def _rows(text: str) -> Iterator[_Row]:

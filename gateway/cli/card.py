@@ -234,7 +234,8 @@ def import_(
     ],
     config: Config = SITE,
 ) -> None:
-    """Issue every card of a CSV file; wrong lines are named and left out, and the exit code is then 1.
+    """Issue every card of a CSV file; wrong lines are named and left out, and the exit code is then 1. What
+    stands in a column that the file does not have stays as it is.
 
     \b
     card,kind,valid_from,valid_to,holder,plate,space,blocked,lanes
@@ -244,7 +245,7 @@ def import_(
     sheet = read(file, _issuing(place))
     if sheet.note:
         print(sheet.note, file=sys.stderr)
-    cards.put_all(sheet.permits, caller())
+    cards.put_all(sheet.permits, caller(), keeping=sheet.absent)
     print(f"{counted(len(sheet.permits), 'card')} imported.")
     if sheet.errors:
         raise Failure("\n".join(sheet.errors))

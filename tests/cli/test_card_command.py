@@ -248,6 +248,18 @@ def test_an_export_does_not_overwrite_unless_told(shell: Shell, folder: Path, ca
     )
 
 
+def test_import_leaves_alone_what_the_sheet_does_not_have(shell: Shell, folder: Path, cards: Cards) -> None:
+    shell("card", "add", "0A00123456", "--to", "2099-01-31", "--holder", "3-1202")
+    shell("card", "block", "0A00123456")
+    (folder / "renewed.csv").write_text(
+        "card,kind,valid_from,valid_to\n0A00123456,monthly,2026-01-01,2099-12-31\n"
+    )
+    assert shell("card", "import", "renewed.csv").code == 0
+    card = cards.get("0A00123456")
+    assert card
+    assert (card.blocked, card.holder, card.valid_to.month) == (True, "3-1202", 12)
+
+
 def test_import_takes_the_good_lines_and_names_the_others(shell: Shell, folder: Path, cards: Cards) -> None:
     (folder / "cards.csv").write_text(
         f"card,kind,valid_from,valid_to\n{CARD},monthly,2027-01-01,2027-01-31\n{OTHER},yearly,2027-01-01,2027-12-31\n",

@@ -44,6 +44,7 @@ def mangle(chance: Random, answer: bytes, badness: float, tcp: bool) -> list[tup
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("tcp", "baud"), [(False, 19200), (False, None), (True, None)], ids=["rtu", "rtu-over-tcp", "tcp"]
 )

@@ -154,6 +154,7 @@ def test_the_same_seed_gives_the_same_log_and_another_another() -> None:
     assert digest(1) != digest(2)
 
 
+@pytest.mark.slow
 def test_noisy_wires_lose_nothing_that_counts() -> None:
     world = World(site.plan(), site.links(), site.permits(), seed=3, start=site.START, cars_an_hour=200.0)
     for wire in (*world.to_field.values(), *world.to_gateway.values()):

@@ -38,6 +38,7 @@ def test_every_point_reads_well(demo: Site) -> None:
     assert any(isinstance(effect, Decision) for _, effect in world.effects)
 
 
+@pytest.mark.slow
 def test_every_button_can_be_pressed(demo: Site) -> None:
     world = World(demo.plan, demo.links, example.permits(), 1, example.START)
     for number, control in enumerate(controls(world.estate)):

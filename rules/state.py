@@ -51,7 +51,7 @@ class State:
             heappush(self._heap, (due, key))
 
     def of(self, prefix: str, kind: type[Cell]) -> Iterator[tuple[str, Cell]]:
-        """All cells of one prefix, by what they are about. Walks everything: for starts only."""
+        """All cells of one prefix, by what they are about. Walks everything: for starts and resets only."""
         for key, cell in list(self._cells.items()):
             head, _, about = key.partition("/")
             if head == prefix and isinstance(cell, kind):

@@ -26,7 +26,8 @@ from sitewarden.gateway.database import (
 )
 from sitewarden.gateway.hub import Report, Subscription
 from sitewarden.gateway.records import micros, stamp
-from sitewarden.rules.model import Quality, Reading, Trouble
+from sitewarden.gateway.troubles import Troubles
+from sitewarden.rules.model import Quality, Reading
 
 FLUSH = 3.0  # s
 DAYS = 400  # kept, if they fit
@@ -87,21 +88,23 @@ class _Minute:
 
 
 class Trend:
-    """`add` and `flush` belong to one thread; `query` to any. `set_aside`: the name of the broken file
-    that this one replaces."""
+    """`add` and `flush` belong to one thread; `query` to any. `set_aside`: the newest broken file that was
+    replaced since the start."""
 
     def __init__(self, path: Path, days: int = DAYS, most: int = MOST) -> None:
         self.path, self._days, self._most = path, days, most
         self._minutes: dict[tuple[str, int], _Minute] = {}
         self._forgotten = 0  # the minute before which nothing was left when it was last looked at
         self._opened = False
+        self.set_aside: Path | None = None
         self._open()
 
     def _open(self) -> None:
         """Unless it is open."""
         if self._opened:
             return
-        self._db, self.set_aside = open_sound(self.path, Sync.NORMAL, SCHEMA)
+        self._db, aside = open_sound(self.path, Sync.NORMAL, SCHEMA)
+        self.set_aside = aside or self.set_aside
         (page,) = self._db.execute("PRAGMA page_size").fetchone()
         self._db.execute(f"PRAGMA max_page_count = {self._most // page}")
         self._opened = True
@@ -121,8 +124,8 @@ class Trend:
             minute.add(value)
 
     def flush(self) -> None:
-        """Merges what was added into the file. Raises sqlite3.Error or OSError; what was added is then lost,
-        and a broken file is set aside, now or with a flush to come."""
+        """Merges what was added into the file, or into a fresh one if this turns out to be broken. Raises
+        sqlite3.Error or OSError; what was added is then lost."""
         minutes, self._minutes = self._minutes, {}
         if not minutes:
             return
@@ -131,12 +134,13 @@ class Trend:
             self._forget_old(max(minute for _, minute in minutes))
             self._merge_with_room(minutes)
         except sqlite3.DatabaseError as error:
-            if is_broken(error):
-                self._opened = False
-                self._db.close()
-                set_aside(self.path)
-                self._open()
-            raise
+            if not is_broken(error):
+                raise
+            self._opened = False
+            self._db.close()
+            self.set_aside = set_aside(self.path)
+            self._open()
+            self._merge_with_room(minutes)
 
     def query(self, point: str, since: datetime, until: datetime, buckets: int) -> list[TrendRow]:
         """At most `buckets` rows of equal width, whole minutes, over [since, until)."""
@@ -195,12 +199,14 @@ class Trend:
 
 
 class TrendWriter:
-    """The thread between a subscription to readings and the file."""
+    """The thread between a subscription to readings and the file.
+
+    Troubles: `trend_failed`, the disk refuses; `trend_set_aside`, the file was broken.
+    """
 
     def __init__(self, trend: Trend, subscription: Subscription, report: Report, clock: Clock) -> None:
         self._trend, self._subscription = trend, subscription
-        self._report, self._clock = report, clock
-        self._failed = False
+        self._troubles = Troubles(report, clock)
         self._thread = Thread(target=self._run, name="trend", daemon=True)
 
     def start(self) -> None:
@@ -219,12 +225,11 @@ class TrendWriter:
         self._trend.close()
 
     def _flush(self) -> None:
-        error = ""
         try:
             self._trend.flush()
-        except (sqlite3.Error, OSError) as failure:
-            error = str(failure)
-        if bool(error) is not self._failed:
-            self._failed = bool(error)
-            params = {"error": error} if error else {}
-            self._report(Trouble("trend_failed", "trend", self._failed, self._clock.now(), params))
+        except (sqlite3.Error, OSError) as error:
+            self._troubles.on("trend_failed", "trend", {"error": str(error)})
+        else:
+            self._troubles.off("trend_failed", "trend")
+        if aside := self._trend.set_aside:
+            self._troubles.on("trend_set_aside", "trend", {"file": aside.name}, lasts=False)

@@ -136,12 +136,14 @@ class App:
         self.hub.publish(effects)
 
     def _say_what_was_set_aside(self) -> None:
-        for code, part, file in (
-            ("journal_set_aside", "journal", self.journal.set_aside),
-            ("access_set_aside", "access", self.tokens.set_aside),
+        carried: Mapping[str, Value] = {"cards": len(self._core.permits)}
+        for code, part, file, more in (
+            ("journal_set_aside", "journal", self.journal.set_aside, carried),
+            ("access_set_aside", "access", self.tokens.set_aside, {}),
         ):
             if file:
-                self._trouble(Trouble(code, part, True, self.now(), {"file": file.name}, lasts=False))
+                params = {"file": file.name, **more}
+                self._trouble(Trouble(code, part, True, self.now(), params, lasts=False))
         for kind, count in Counter(key.partition("/")[0] for key in self._broken).items():
             self._trouble(Trouble("state_unreadable", kind, True, self.now(), {"count": count}, lasts=False))
         if self._unknown:

@@ -101,3 +101,20 @@ def test_a_broken_file_of_tokens_is_an_alarm(tmp_path: Path) -> None:
     (alarm,) = gateway.ask("GET", "/alarms")
     assert (alarm["code"], alarm["params"]) == ("access_set_aside", {"file": "access.db.broken-1"})
     gateway.end()
+
+
+@pytest.mark.parametrize("broken", [0, 1])
+def test_a_broken_journal_says_how_many_cards_were_carried_over(tmp_path: Path, broken: int) -> None:
+    """Of the journal's pages the first, without which none can be read, or the last."""
+    gateway = LiveGateway(tmp_path, BARE.format(port=free_port()))
+    file = gateway.cards.path
+    pages = file.stat().st_size // 4096
+    with file.open("r+b") as journal:
+        journal.seek(broken * (pages - 1) * 4096)
+        journal.write(b"\xff" * 4096)
+    gateway.start()
+    (alarm,) = gateway.ask("GET", "/alarms")
+    cards = len(gateway.permits) if broken else 0
+    assert alarm["params"] == {"file": "journal.db.broken-1", "cards": cards}
+    assert alarm["text"].endswith(f"Cards carried over: {cards}")
+    gateway.end()

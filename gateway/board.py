@@ -14,11 +14,13 @@ from sitewarden.config.site import Site
 from sitewarden.drivers.modbus.points import Point
 from sitewarden.drivers.plan import BusPlan, ReaderPlan
 from sitewarden.rules.cells import Fire, Place, Strangers
+from sitewarden.rules.fire import meaning
 from sitewarden.rules.model import (
     Alarm,
     Decision,
     Effect,
     FireChange,
+    FireKind,
     FireStage,
     Keep,
     LinkChanged,
@@ -29,7 +31,7 @@ from sitewarden.rules.model import (
     Stamp,
 )
 from sitewarden.rules.parking.occupancy import cars_inside
-from sitewarden.rules.plan import Lane
+from sitewarden.rules.plan import FireInput, Lane
 
 T = TypeVar("T")
 
@@ -99,6 +101,7 @@ class Board:
         self.latest: dict[str, Reading | None] = dict.fromkeys(self.points)
         self.devices: dict[str, LinkChanged | None] = dict.fromkeys(self.places)
         self.lanes: Mapping[str, Lane] = MappingProxyType({lane.id: lane for lane in site.plan.parking.lanes})
+        self._lines = site.plan.fire
         self.panels = {fire.panel: fire.point.partition(".")[0] for fire in site.plan.fire}
         self.alarms: Mapping[str, Alarm] = MappingProxyType({})
         self.fire = FireNow()
@@ -145,6 +148,12 @@ class Board:
     def open_alarms(self) -> list[Alarm]:
         """Worst first, and of the same severity the oldest first."""
         return sorted(self.alarms.values(), key=lambda alarm: (_RANK[alarm.severity], alarm.raised.wall))
+
+    @property
+    def unheard(self) -> list[str]:
+        """Fire panels whose line is in fault or silent. While there are any, nobody knows that there is no
+        fire, whatever the stage is."""
+        return [line.panel for line in self._lines if not self._hears(line)]
 
     def lane(self, lane: str) -> LaneNow:
         """Raises KeyError for a lane that the site does not have."""
@@ -204,6 +213,11 @@ class Board:
             case "fire", None:
                 self.fire = FireNow()
         self.inside = cars_inside(len(self._shared), self._strangers)
+
+    def _hears(self, line: FireInput) -> bool:
+        reading, link = self.latest[line.point], self.devices[self.panels[line.panel]]
+        away = link is not None and not link.up  # its driver may have failed, which spoils no reading
+        return reading is not None and not away and meaning(line, reading).kind is not FireKind.FAULT
 
     def _contact(self, point: str) -> bool | None:
         reading = self.latest.get(point)

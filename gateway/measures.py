@@ -41,6 +41,7 @@ DEVICE = {
     "noise": ("noise_bytes", "Bytes outside of any frame."),
 }
 STAGE = "1 for the stage that holds: fire (a panel says so), held (the arms wait for a reset), normal."
+HEARD = "Whether the panel's line is in order; 0: in fault or silent, and whether it burns is not known."
 DECISIONS = "Swipes, and openings by hand, by what was decided and why."
 DEPTH = "Readings, decisions and alarms that a part of the gateway has still to take."
 DROPPED = "Readings, decisions and alarms that a part of the gateway was too slow to take."
@@ -73,6 +74,9 @@ def site_samples(site: Site, board: Board, tally: Tally, status: Status) -> Iter
     yield Sample("sitewarden_clock_trusted", "Whether the clock is believed.", status.clock_trusted)
     for stage in FireStage:
         yield Sample("sitewarden_fire_stage", STAGE, board.fire.stage is stage, {"stage": stage})
+    for panel in board.panels:
+        heard = panel not in board.unheard
+        yield Sample("sitewarden_fire_panel_heard", HEARD, heard, {"panel": panel})
     alarms = board.open_alarms()
     for severity in Severity:
         label = {"severity": severity.value}

@@ -36,6 +36,7 @@ class Fire(Model):
     since: datetime | None
     panel: str
     zone: str
+    unknown: list[str] = Field(description="panels whose line is in fault or silent")
 
 
 class Sink(Model):

@@ -63,6 +63,7 @@ class Shapes:
                 since=fire.since.wall if fire.since else None,
                 panel=fire.panel,
                 zone=fire.zone,
+                unknown=board.unheard,
             ),
             inside=board.inside,
             places=site.plan.parking.places,

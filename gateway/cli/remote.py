@@ -237,12 +237,15 @@ class _Local(HTTPConnection):
 
 
 def _fire(fire: dict[str, Any], gateway: Gateway) -> str:
+    unknown = fire["unknown"]
     match fire["stage"]:
         case FireStage.FIRE:
-            return f"FIRE since {gateway.local(fire['since'])}, panel {fire['panel']}: the barriers are open"
+            said = f"FIRE since {gateway.local(fire['since'])}, {fire['panel']}: the barriers are open"
         case FireStage.HELD:
-            return "fire: over, the barriers stay open until `sitewarden fire reset`"
-    return "fire: none"
+            said = "fire: over, the barriers stay open until `sitewarden fire reset`"
+        case _:
+            said = "fire: not known" if unknown else "fire: none"
+    return f"{said}; line in fault or silent: {', '.join(unknown)}" if unknown else said
 
 
 def _up(up: bool | None) -> str:

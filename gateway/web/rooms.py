@@ -149,6 +149,7 @@ class Rooms:
         still_down = [visit.words.title(lane) for lane in board.lanes if board.lane(lane).arm.value != "up"]
         given = {
             "fire": fire,
+            "unheard": [visit.words.title(panel) for panel in board.unheard],
             "burning": fire.stage is FireStage.FIRE,
             "held": fire.stage is FireStage.HELD,
             "still_down": still_down if fire.stage is not FireStage.NORMAL else (),

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from sitewarden.gateway.board import RECENT, Arm, Board, Trend
 from sitewarden.rules.cells import Place, Strangers
-from sitewarden.rules.model import FireStage, Keep, PermitKind, Quality, Reading, Reason, Stamp
+from sitewarden.rules.model import FireStage, Keep, LinkChanged, PermitKind, Quality, Reading, Reason, Stamp
 from tests.api.small_house import LIAO, SmallHouse
 
 
@@ -92,6 +92,23 @@ def test_a_trend_is_a_drift_from_the_last_minutes(house: SmallHouse) -> None:
     for minute in range(1, 12):
         last = level(0.8, 60.0 * minute)
     assert last is Trend.STEADY
+
+
+def test_a_fire_panel_is_heard_while_its_line_is_in_order(house: SmallHouse) -> None:
+    def heard(ohm: float, quality: Quality = Quality.GOOD) -> bool:
+        house.step(Reading("io-fire.line1", ohm, house.later(1), quality))
+        return house.board.unheard == []
+
+    assert house.board.unheard == ["panel"], "nothing was read yet"
+    assert heard(2200.0)
+    assert heard(700.0), "it burns, and the panel says so"
+    assert not heard(9e5), "a cut wire"
+    assert not heard(1500.0), "between the bands"
+    assert not heard(2200.0, Quality.BAD)
+    assert not heard(2200.0, Quality.STALE)
+    assert heard(2200.0)
+    house.step(LinkChanged("io-fire", False, house.later(1), Reason.DRIVER))
+    assert house.board.unheard == ["panel"], "whoever reads it is gone"
 
 
 def test_points_the_site_does_not_have_are_not_kept(house: SmallHouse) -> None:

@@ -43,6 +43,12 @@ def test_what_one_alerts_on_is_there(house: SmallHouse, engineer: TestClient) ->
     assert (after["alarms_open", "medium"], after["alarms_unacknowledged", "medium"]) == (1, 0)
 
 
+def test_a_panel_that_is_not_heard_is_a_number_of_its_own(house: SmallHouse, engineer: TestClient) -> None:
+    assert told(engineer)["fire_panel_heard", "panel"] == 0
+    house.read(io__fire_line1=2200.0)
+    assert told(engineer)["fire_panel_heard", "panel"] == 1
+
+
 def test_a_tally_that_is_read_does_not_change(house: SmallHouse) -> None:
     tally = Tally()
     seen = tally.decisions

@@ -118,6 +118,13 @@ def test_opening_a_barrier_needs_a_reason(house: SmallHouse, engineer: TestClien
     )
 
 
+def test_without_its_line_nobody_says_that_there_is_no_fire(house: SmallHouse, engineer: TestClient) -> None:
+    for ohm, unknown in ((2200.0, []), (9e5, ["panel"])):
+        house.read(io__fire_line1=ohm)
+        fire = engineer.get("/api/v1/site").json()["fire"]
+        assert (fire["stage"], fire["unknown"]) == ("normal", unknown)
+
+
 def test_fire_is_reset_only_when_it_is_over(house: SmallHouse, engineer: TestClient) -> None:
     reset = "/api/v1/fire/reset"
     assert engineer.post(reset).json()["code"] == "no_fire"

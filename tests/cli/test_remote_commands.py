@@ -32,7 +32,7 @@ SITE = {
     "started": "2027-01-01T00:00:00Z",
     "version": "9",
     "clock_trusted": False,
-    "fire": {"stage": "normal", "since": None, "panel": ""},
+    "fire": {"stage": "normal", "since": None, "panel": "", "unknown": []},
     "open_alarms": 2,
     "inside": 7,
     "sinks": [{"name": "influx", "up": False, "waiting": 12, "lost": 0}],
@@ -139,14 +139,15 @@ def test_status(shell: Shell, gateway: Canned) -> None:
 
 
 @pytest.mark.parametrize(
-    ("stage", "says"),
+    ("stage", "unknown", "says"),
     [
-        ("fire", "FIRE since 2027-01-01 08:00:00, panel panel-1: the barriers are open"),
-        ("held", "fire: over, the barriers stay open until `sitewarden fire reset`"),
+        ("fire", [], "FIRE since 2027-01-01 08:00:00, panel-1: the barriers are open"),
+        ("held", [], "fire: over, the barriers stay open until `sitewarden fire reset`"),
+        ("normal", ["panel-2"], "fire: not known; line in fault or silent: panel-2"),
     ],
 )
-def test_status_of_a_fire(shell: Shell, gateway: Canned, stage: str, says: str) -> None:
-    fire = {"stage": stage, "since": "2027-01-01T00:00:00Z", "panel": "panel-1"}
+def test_status_of_a_fire(shell: Shell, gateway: Canned, stage: str, unknown: list[str], says: str) -> None:
+    fire = {"stage": stage, "since": "2027-01-01T00:00:00Z", "panel": "panel-1", "unknown": unknown}
     gateway.answers["GET /api/v1/site"] = (200, {**SITE, "fire": fire})
     assert says in shell("status").out.splitlines()
 

@@ -236,6 +236,22 @@ def test_the_tile_of_a_fire_input_bears_its_panels_alarm(house: SmallHouse, engi
     assert '<a id="tile-io-fire" class="tile critical"' in engineer.get("/").text
 
 
+@pytest.mark.parametrize(("lang", "calm"), [("en", "✓ No fire"), ("zh", "✓ 消防正常")])
+def test_a_line_in_fault_is_never_calm_in_the_strip(
+    house: SmallHouse, engineer: TestClient, lang: str, calm: str
+) -> None:
+    def strip(ohm: float) -> str:
+        house.step(Reading("io-fire.line1", ohm, house.later(3)))
+        return engineer.get(f"/?lang={lang}").text.partition('id="strip"')[2].partition("</div>")[0]
+
+    assert calm in strip(2200.0)
+    cut = strip(9e5)
+    assert calm not in cut
+    assert "✓" not in cut
+    assert 'class="chip fire-normal high"' in cut
+    assert {"en": "▲ Fire: not known", "zh": "▲ 火警状态未知"}[lang] in cut
+
+
 def _tile(client: TestClient, device: str) -> str:
     page = client.get("/?lang=en").text
     found = re.search(rf'<a id="tile-{device}".*?</a>', page, re.DOTALL)

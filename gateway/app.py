@@ -29,7 +29,7 @@ from sitewarden.gateway.journal import Journal
 from sitewarden.gateway.measures import Tally, samples, site_samples
 from sitewarden.gateway.outlets import Outlets
 from sitewarden.gateway.prompt import be_prompt
-from sitewarden.gateway.spool import SpoolFailed
+from sitewarden.gateway.spool import SpoolFailed, spool_ballast
 from sitewarden.gateway.tapes import Tapes
 from sitewarden.gateway.tokens import Tokens
 from sitewarden.gateway.troubles import Troubles
@@ -39,7 +39,7 @@ from sitewarden.rules.model import Effect, Event, Operator, PermitChanged, Stamp
 
 log = structlog.get_logger()
 
-FOLLOW = 0.5  # s between two looks for cards that the service centre changed
+FOLLOW = 0.5  # s between two looks for cards that the service centre changed, and at the disk's reserve
 REMEMBER = 30.0  # s between two notes of the newest instant, for a clock that must go on from there
 RECALLED = 1000  # newest decisions, and passages, among which a start looks for the last of each lane
 
@@ -52,7 +52,7 @@ class App:
     def __init__(self, site: Site, demo: Demo | None = None) -> None:
         self.site, self.demo = site, demo
         make_private(site.data)
-        self.journal = Journal(site.data / "journal.db")
+        self.journal = Journal(site.data / "journal.db", spool_ballast(site.data))
         self.clock = Clock(self.journal.newest())
         self.started = self.now()
         self.cards = Cards(site.data / "journal.db")
@@ -75,6 +75,7 @@ class App:
         self._core, self._broken = core, broken
         self.tapes = Tapes(site.data / "recordings")
         self._loop: asyncio.AbstractEventLoop
+        self._troubles = Troubles(self._report, self.clock)
         self._stopping, self._reloading = asyncio.Event(), asyncio.Lock()
 
     # -- its life --------------------------------------------------------------------------------
@@ -101,6 +102,7 @@ class App:
         chores = [
             loop.create_task(self._chore("cards", FOLLOW, self._follow_cards)),
             loop.create_task(self._chore("clock", REMEMBER, self._remember)),
+            loop.create_task(self._chore("disk", FOLLOW, self._watch_disk)),
         ]
         self._say_what_was_set_aside()
         await loop.run_in_executor(None, api.start)
@@ -178,6 +180,12 @@ class App:
 
     async def _remember(self) -> None:
         self.host.note()
+
+    async def _watch_disk(self) -> None:
+        """The reserve is given up silently, by whoever meets the full disk, and taken again where there is
+        plenty; until then somebody has time to make room."""
+        reserved = await self._loop.run_in_executor(None, lambda: self.journal.in_reserve)
+        self._troubles.set("disk_full", "disk", not reserved, {"folder": str(self.site.data)})
 
     # -- the gateway's own troubles --------------------------------------------------------------
 

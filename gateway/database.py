@@ -200,7 +200,7 @@ class Ballast:
     def take(self) -> None:
         """Claims the room, if it is not claimed and the disk has plenty. A disk that refuses is asked
         again with the next commit: nothing else may fail for want of ballast."""
-        if self._claimed or not self.plenty:
+        if self.claimed or not self.plenty:
             return
         try:
             with self.path.open("wb") as file:
@@ -210,7 +210,7 @@ class Ballast:
 
     def give(self) -> bool:
         """Frees the room; False if there was none to free."""
-        claimed = self._claimed
+        claimed = self.claimed
         try:
             self.path.unlink()
         except OSError:
@@ -218,7 +218,8 @@ class Ballast:
         return claimed
 
     @property
-    def _claimed(self) -> bool:
+    def claimed(self) -> bool:
+        """Whether the room is there to be given."""
         try:
             return self.path.stat().st_size >= self.size
         except OSError:

@@ -104,13 +104,14 @@ class Journal:
     """`set_aside`: the name a broken journal was given when this fresh one took its place, with all
     of the permits, cells and records that could still be read."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *lesser: Ballast) -> None:
+        """`lesser`: the ballast of what matters less than a record, given up too once the own is gone."""
         self.path = path
         self._db, self.set_aside = open_sound(path, Sync.FULL, SCHEMA, check=True)
         if self.set_aside:
             salvage(self.set_aside, self._db)
-        self._ballast = Ballast(path.with_name("journal.ballast"), 4 * MIB)
-        self._ballast.take()
+        self._ballasts = (Ballast(path.with_name("journal.ballast"), 4 * MIB), *lesser)
+        self._take_ballast()
         self._db.execute("PRAGMA wal_autocheckpoint = 0")
         self._commits = 0
         self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
@@ -136,6 +137,11 @@ class Journal:
     def alive(self) -> bool:
         """Whether the thread that commits is there."""
         return self._thread.is_alive()
+
+    @property
+    def in_reserve(self) -> bool:
+        """Whether all of the ballast is there. Any thread may ask; it looks on the disk."""
+        return all(ballast.claimed for ballast in self._ballasts)
 
     def close(self, timeout: float = 5.0) -> None:
         """Commits what was submitted before, and ends the thread."""
@@ -165,7 +171,7 @@ class Journal:
         for job in jobs:
             _answer(job, error)
         if error is None:
-            self._ballast.take()
+            self._take_ballast()
 
     def _hold(self, jobs: Sequence[_Job]) -> None:
         self._held, over = [*jobs[:HELD]], jobs[HELD:]
@@ -196,7 +202,7 @@ class Journal:
         try:
             self._write(jobs)
         except Exception as error:  # noqa: BLE001 - whatever it is, this thread commits for everybody
-            if isinstance(error, sqlite3.Error) and is_full(error) and self._ballast.give():
+            if isinstance(error, sqlite3.Error) and is_full(error) and self._give_ballast():
                 return self._commit(jobs)
             return error
         return None
@@ -209,7 +215,15 @@ class Journal:
                 self._db.execute("PRAGMA wal_checkpoint(PASSIVE)")
             except sqlite3.Error as error:
                 if is_full(error):  # anything else the next commit meets, and reports
-                    self._ballast.give()
+                    self._give_ballast()
+
+    def _take_ballast(self) -> None:
+        for ballast in self._ballasts:
+            ballast.take()
+
+    def _give_ballast(self) -> bool:
+        """The next there is; False if all is gone."""
+        return any(ballast.give() for ballast in self._ballasts)
 
     def _write(self, jobs: Sequence[_Job]) -> None:
         with transaction(self._db):

@@ -49,6 +49,10 @@ class SpoolFailed(Exception):
     """The disk did not take a block, not even in the room of the oldest ones."""
 
 
+def spool_ballast(data: Path) -> Ballast:
+    return Ballast(data / "spool.ballast", BALLAST)
+
+
 class Spool:
     """Any thread may use it; one at a time gets in, and none of them is the main loop."""
 
@@ -56,7 +60,7 @@ class Spool:
         self.path, self.most = path, most
         self._destinations = tuple(destinations)
         self._lock = RLock()
-        self._ballast = Ballast(path.with_name("spool.ballast"), BALLAST)
+        self._ballast = spool_ballast(path.parent)
         self._packer = Packer()
         self._lost = 0
         self.set_aside = 0  # broken files since the start

@@ -16,6 +16,7 @@ SEVERITY: Mapping[str, Severity] = {
     "barrier_stuck": Severity.HIGH,
     "clock_untrusted": Severity.HIGH,
     "device_offline": Severity.MEDIUM,
+    "disk_full": Severity.HIGH,
     "driver_failed": Severity.HIGH,
     FIRE: Severity.CRITICAL,
     "fire_fault": Severity.HIGH,

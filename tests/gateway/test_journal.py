@@ -7,7 +7,7 @@ import sqlite3
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
@@ -19,9 +19,10 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from sitewarden.gateway.cards import Cards
-from sitewarden.gateway.database import MIB
+from sitewarden.gateway.database import MIB, Ballast
 from sitewarden.gateway.journal import Journal, JournalFull, trust_clock
 from sitewarden.gateway.records import FIRES, OPERATORS
+from sitewarden.gateway.spool import spool_ballast
 from sitewarden.rules.cells import Grant, LaneCell
 from sitewarden.rules.model import (
     Action,
@@ -262,6 +263,33 @@ def test_a_disk_that_refuses_the_ballast_refuses_nothing_else(
     assert commit(journal, OPERATOR) is None
     journal.close()
     assert ballast.stat().st_size == 4 * MIB
+
+
+def test_a_full_disk_takes_the_ballast_of_telemetry_before_it_refuses_a_record(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lesser = spool_ballast(tmp_path)
+    journal = Journal(tmp_path / "journal.db", lesser)
+    assert journal.in_reserve
+    write = journal._write
+
+    def full(jobs: Sequence[object]) -> None:
+        if lesser.claimed:
+            error = sqlite3.OperationalError("database or disk is full")
+            error.sqlite_errorcode = sqlite3.SQLITE_FULL
+            raise error
+        write(jobs)
+
+    with monkeypatch.context() as disk:
+        disk.setattr(journal, "_write", full)
+        disk.setattr(Ballast, "plenty", False)
+        assert commit(journal, DECISION) is None
+        assert [*tmp_path.glob("*.ballast")] == []
+        assert not journal.in_reserve
+    assert commit(journal, PASSAGE) is None
+    assert commit(journal, OPERATOR) is None  # the ballast is taken after the answer
+    assert journal.in_reserve
+    journal.close()
 
 
 def test_a_broken_file_is_set_aside(tmp_path: Path) -> None:

@@ -118,3 +118,19 @@ def test_a_broken_journal_says_how_many_cards_were_carried_over(tmp_path: Path, 
     assert alarm["params"] == {"file": "journal.db.broken-1", "cards": cards}
     assert alarm["text"].endswith(f"Cards carried over: {cards}")
     gateway.end()
+
+
+def test_a_reserve_given_up_is_an_alarm_until_it_is_taken_again(tmp_path: Path) -> None:
+    gateway = LiveGateway(tmp_path, BARE.format(port=free_port()))
+    gateway.start()
+    ballast = tmp_path / "data" / "spool.ballast"
+    assert gateway.ask("GET", "/alarms") == []
+    ballast.unlink()
+    gateway.until(lambda: gateway.ask("GET", "/alarms"))
+    # The record of the alarm is a commit, after which the journal finds plenty of room.
+    gateway.until(lambda: gateway.ask("GET", "/alarms")[0]["state"] == "returned_unacknowledged")
+    (alarm,) = gateway.ask("GET", "/alarms")
+    assert (alarm["code"], alarm["severity"]) == ("disk_full", "high")
+    assert alarm["params"] == {"folder": str(tmp_path / "data")}
+    assert ballast.exists()
+    gateway.end()

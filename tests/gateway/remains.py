@@ -53,6 +53,14 @@ class Remains:
         rows = self._journal("SELECT card, direction FROM passages WHERE card != '' ORDER BY id")
         return {str(card): direction == "in" for card, direction in rows}
 
+    def perhaps_gone(self) -> set[str]:
+        """The cards that were let through since their last passage: the kill may have hidden another."""
+        rows = self._journal(
+            "SELECT card FROM decisions WHERE verdict = 'granted' AND wall >"
+            " (SELECT max(wall) FROM passages WHERE passages.card = decisions.card)"
+        )
+        return {str(card) for (card,) in rows}
+
     def remembered_places(self) -> dict[str, bool]:
         """The same, as the next gateway will find it."""
         cells = self._cells("inside")

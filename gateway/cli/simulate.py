@@ -39,7 +39,8 @@ def simulate(
     """Serve every device of a site, live: pseudo-terminals for its serial links, TCP ports for the others.
 
     A copy of the configuration that opens these ports, with cards to swipe and a data folder of its own, is
-    put into FOLDER. It has no sinks: what is simulated is not sent anywhere.
+    put into FOLDER, anew at each start: alter your own file, not the copy. It has no sinks: what is simulated
+    is not sent anywhere.
 
     \b
     sitewarden simulate site.yaml              in one terminal

@@ -195,6 +195,36 @@ def test_trends_are_drawn_where_a_row_is_open(visit: Opened, house: SmallHouse) 
     expect(page.locator("canvas")).to_have_count(2)
 
 
+def test_a_chart_of_any_range_has_a_scale(visit: Opened, house: SmallHouse) -> None:
+    house.trend.add([Reading("pump-1.pressure", bar, house.now()) for bar in (0.5, 3.5)])
+    house.trend.flush()
+    house.later(60)
+    page = visit("/devices/pump-1")
+    page.evaluate("""() => {
+        window.written = [];
+        const write = CanvasRenderingContext2D.prototype.fillText;
+        CanvasRenderingContext2D.prototype.fillText = function (text, ...where) {
+            window.written.push(text);
+            write.call(this, text, ...where);
+        };
+    }""")
+    page.get_by_role("button", name="6 h").click()
+    page.wait_for_function("window.written.some(text => text.includes(':'))")
+    assert len([text for text in page.evaluate("window.written") if ":" not in text]) >= 2
+
+
+def test_no_state_is_written_over_another_on_a_phone(visit: Opened, house: SmallHouse) -> None:
+    house.read(pump__1_operation_mode=0, pump__1_control_mode=1)
+    page = visit("/devices/pump-1", size=PHONE)
+    wide = "all => all.filter(each => each.scrollWidth > each.clientWidth).map(each => each.textContent)"
+    assert page.locator("#states .gauge").evaluate_all(wide) == []
+    keep(page, "states")
+
+
+def test_the_history_keeps_its_edge_on_a_phone(visit: Opened) -> None:
+    expect(visit("/alarms", size=PHONE).locator("#history")).to_have_css("padding-left", "16px")
+
+
 def test_a_button_of_the_demo_answers(visit: Opened) -> None:
     page = visit("/")
     page.get_by_role("button", name="Burst pipe").click()

@@ -42,7 +42,7 @@
       axes: [{ ...axis, size: 28, values: [
         [86400, '{M}/{D}', null, null, null, null, null, null, 1],
         [60, '{HH}:{mm}', null, null, null, null, null, null, 1],
-      ] }, { ...axis, size: 52 }],
+      ] }, { ...axis, size: 52, space: 20 }],
       scales: { x: { time: true, range: [until - hours * 3600, until] } },
       series: [{}, range, range, { stroke: colour('--ink'), width: 1.5, points: { show: data[0].length < 3 } }],
       bands: [{ series: [1, 2], fill: colour('--range') }],

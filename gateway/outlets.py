@@ -11,14 +11,14 @@ from sitewarden.gateway.api.house import SinkState, Status
 from sitewarden.gateway.clock import Clock
 from sitewarden.gateway.eventlog import EventLog
 from sitewarden.gateway.hub import Hub, Report
-from sitewarden.gateway.sinks.base import TROUBLES, Sink
+from sitewarden.gateway.sinks.base import Sink
 from sitewarden.gateway.sinks.influx import InfluxSink
 from sitewarden.gateway.sinks.lines import WANTED, Lines
 from sitewarden.gateway.sinks.mqtt import MqttSink
 from sitewarden.gateway.spool import Spool, SpoolWriter
 from sitewarden.gateway.trend import Trend, TrendWriter
 from sitewarden.gateway.troubles import Troubles
-from sitewarden.rules.model import Reading, Stamp, Trouble
+from sitewarden.rules.model import Reading, Stamp
 
 READINGS = 100_000  # effects that a stopped disk may hold up before the oldest are dropped and counted
 
@@ -54,8 +54,7 @@ class Outlets:
             self.spool.serve(_destinations(site.sinks))
         for name in gone:
             self.sinks[name].stop()
-            for code in TROUBLES:  # with the sink goes the memory of what it has told
-                self._report(Trouble(code, name, False, self._clock.now()))
+            self.sinks[name].troubles.all_off()  # with the sink goes the memory of what it has told
         self._write_spool(bool(_destinations(site.sinks)))
         self._site, self._plans, self.sinks = site, new, kept
         for name in sorted(come):

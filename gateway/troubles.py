@@ -23,6 +23,11 @@ class Troubles:
         if self._on.pop((code, subject), None) is not None:
             self._report(Trouble(code, subject, False, self._clock.now()))
 
+    def all_off(self) -> None:
+        """Nobody will say so any more."""
+        for code, subject in list(self._on):
+            self.off(code, subject)
+
     def set(self, code: str, subject: str, on: bool, params: Mapping[str, Value]) -> None:
         if on:
             self.on(code, subject, params)

@@ -4,7 +4,7 @@ import random
 from dataclasses import dataclass, field
 from typing import Protocol
 
-TROUBLES = ("sink_away", "sink_rejects")  # the codes of all that a sink tells of itself
+from sitewarden.gateway.troubles import Troubles
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +17,8 @@ class SinkStatus:
 
 
 class Sink(Protocol):
+    troubles: Troubles
+
     def start(self) -> None: ...
 
     def stop(self, timeout: float = 2.0) -> None:

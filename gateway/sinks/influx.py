@@ -47,7 +47,7 @@ class InfluxSink:
     ) -> None:
         self.plan, self._spool, self._clock = plan, spool, clock
         self._connect = connect
-        self._troubles = Troubles(report, clock)
+        self.troubles = Troubles(report, clock)
         self._backoff = Backoff()
         self._stopping = Event()
         self._thread = Thread(target=self._run, name=f"sink {plan.name}", daemon=True)
@@ -152,12 +152,12 @@ class InfluxSink:
         self._lost += rejects
         self._failures, self._failing_since = 0, None
         self._backoff.reset()
-        self._troubles.off("sink_away", self.plan.name)
+        self.troubles.off("sink_away", self.plan.name)
         if rejects:
             self._rejected_at = now
-            self._troubles.on("sink_rejects", self.plan.name, {"error": words})
+            self.troubles.on("sink_rejects", self.plan.name, {"error": words})
         elif self._rejected_at is not None and now - self._rejected_at > REJECTS_OVER:
-            self._troubles.off("sink_rejects", self.plan.name)
+            self.troubles.off("sink_rejects", self.plan.name)
 
     def _failed(self, answer: Answer) -> float:
         """Remembers the failure; returns the pause in s until the next attempt."""
@@ -168,7 +168,7 @@ class InfluxSink:
         if self._failing_since is None:
             self._failing_since = now
         if refused or now - self._failing_since >= AWAY_AFTER:
-            self._troubles.on("sink_away", self.plan.name, {"status": answer.status, "error": answer.words})
+            self.troubles.on("sink_away", self.plan.name, {"status": answer.status, "error": answer.words})
         if refused:
             self._prepared = False  # the database may have been dropped
             return HOLD

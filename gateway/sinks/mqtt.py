@@ -162,7 +162,7 @@ class MqttSink:
     def __init__(self, plan: MqttPlan, site: str, hub: Hub, report: Report, clock: Clock) -> None:
         self.plan, self._clock = plan, clock
         self._root = f"{plan.prefix}/{level(site)}"
-        self._troubles = Troubles(report, clock)
+        self.troubles = Troubles(report, clock)
         self._outbox = Outbox()
         self._up = False
         self._away_since: float | None = None
@@ -291,14 +291,14 @@ class MqttSink:
     def _there(self) -> None:
         self._up, self._away_since = True, None
         self._outbox.all_again()
-        self._troubles.off("sink_away", self.plan.name)
+        self.troubles.off("sink_away", self.plan.name)
 
     def _away(self, error: str) -> None:
         now = self._clock.now().mono
         self._up = False
         self._away_since = now if self._away_since is None else self._away_since
         if now - self._away_since >= AWAY_AFTER:
-            self._troubles.on("sink_away", self.plan.name, {"error": error})
+            self.troubles.on("sink_away", self.plan.name, {"error": error})
 
 
 def _let_go(client: aiomqtt.Client) -> None:

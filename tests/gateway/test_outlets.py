@@ -112,6 +112,12 @@ def test_with_a_sink_goes_its_alarm(site: Site) -> None:
     told: list[Trouble] = []
     outlets = Outlets(site, Hub(), Clock(), told.append)
     outlets.start()
+    outlets.adopt(wanting(site, OTHER))
+    assert told == []  # it had none
+    outlets.sinks["other"].troubles.on("sink_rejects", "other", {})
     outlets.adopt(wanting(site))
     outlets.stop()
-    assert ("sink_away", "influx", False) in [(it.code, it.subject, it.on) for it in told]
+    assert [(it.code, it.subject, it.on) for it in told] == [
+        ("sink_rejects", "other", True),
+        ("sink_rejects", "other", False),
+    ]

@@ -161,7 +161,13 @@ def test_a_lost_connection_is_seen_within_five_seconds(
     page.wait_for_timeout(500)
     server.stop()
     expect(page.locator("#lost")).to_be_visible(timeout=5000)
-    assert "lost" in (page.locator("body").get_attribute("class") or "")
+    for chip in page.locator(".strip .chip").all():
+        assert "gradient" in chip.evaluate("each => getComputedStyle(each).backgroundImage")
+    lane = page.locator(".lane-box").first
+    lane.get_by_text("Open by hand").click()
+    lane.get_by_role("button", name="Delivery").click()
+    expect(page.locator("#toast")).to_have_text("Not done: no connection.")
+    keep(page, "lost")
     page.context.close()
     faults.clear()
 

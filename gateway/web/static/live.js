@@ -2,7 +2,7 @@
 // Without this file the page is the same, only still.
 'use strict';
 (() => {
-  const PATIENCE = 4500, AGAIN = 2000;
+  const PATIENCE = 4500, AGAIN = 2000, ANSWER = 10000;
   const lang = document.documentElement.lang, spoken = '?lang=' + lang.slice(0, 2);
   const lost = document.getElementById('lost'), toast = document.getElementById('toast');
   const fast = Date.now() - Date.parse(document.body.dataset.now); // by how much this clock is ahead of the site's
@@ -61,11 +61,14 @@
     const button = event.submitter;
     if (button) button.disabled = true;
     try {
-      const answer = await fetch(form.action + spoken, { method: 'POST', body: data, headers: { accept: 'application/json' } });
+      const answer = await fetch(form.action + spoken, { method: 'POST', body: data, headers: { accept: 'application/json' }, signal: AbortSignal.timeout(ANSWER) });
       if (answer.ok) form.closest('details:not(.demo)')?.removeAttribute('open');
       const json = answer.headers.get('content-type')?.includes('json');
-      if (json || !answer.ok) say(json ? (await answer.json()).detail : lost.textContent);
-    } catch { say(lost.textContent); }
+      if (json || !answer.ok) say(json ? (await answer.json()).detail : toast.dataset.unanswered);
+    } catch (error) {
+      const perhaps = lost.hidden || error.name === 'TimeoutError'; // it was done, and only the answer is missing
+      say(perhaps ? toast.dataset.unanswered : toast.dataset.undone);
+    }
     if (button) button.disabled = false;
   }
 

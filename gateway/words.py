@@ -20,6 +20,7 @@ class Words:
         self.lang = lang
         self._site, self._catalogue = site, Catalogue.load(lang)
         self._points, self._places = points_of(site), places_of(site)
+        self._panels = {line.panel for line in site.plan.fire}
         self._conditions = {condition.id: condition for condition in site.plan.conditions}
 
     def text(self, code: str, **params: object) -> str:
@@ -31,7 +32,8 @@ class Words:
 
     def title(self, name: str) -> str:
         """Of a device, a lane or a fire panel."""
-        return pick(self._site.titles.get(name, {}), self.lang, name)
+        untitled = self.text("ui.panel", name=name) if name in self._panels else name
+        return pick(self._site.titles.get(name, {}), self.lang, untitled)
 
     def point(self, name: str) -> str:
         """The label of a point, without its device."""
@@ -42,7 +44,7 @@ class Words:
         """What an alarm or a button is about: a point, a device, a lane, a wire, a part of the gateway."""
         if name in self._points:
             return f"{self.title(name.partition('.')[0])} · {self.point(name)}"
-        if name in self._site.titles:
+        if name in self._site.titles or name in self._panels:
             return self.title(name)
         if hung := [device for device, place in self._places.items() if place.link == name]:
             return self.text("ui.link", devices=self.text("ui.comma").join(map(self.title, hung)))

@@ -1,5 +1,6 @@
 """The site in one language."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -17,6 +18,15 @@ def test_a_wire_is_known_by_what_hangs_on_it(words: Words) -> None:
     named = {"zh": "线路：道闸控制箱、消防输入模块", "en": "Line: Gate box, Fire input module"}
     assert words.subject("bus-gate") == named[words.lang]
     assert words.subject("nothing-of-ours") == "nothing-of-ours"
+
+
+def test_a_fire_panel_without_a_title_is_called_one(words: Words) -> None:
+    titled, untitled = {"zh": ("消防联动", "消防主机（panel）"), "en": ("Fire panel", "Fire panel (panel)")}[
+        words.lang
+    ]
+    assert words.subject("panel") == words.title("panel") == titled
+    bare = Words(replace(demo_site(), titles={}), words.lang)
+    assert bare.subject("panel") == bare.title("panel") == untitled
 
 
 def test_whoever_came_by_a_link_is_called_so(words: Words) -> None:

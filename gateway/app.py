@@ -58,7 +58,7 @@ class App:
         self.cards = Cards(site.data / "journal.db")
         self.tokens = Tokens(site.data / "access.db")
         self.hub = Hub()
-        self.outlets = Outlets(site, self.hub, self.clock, self._report)
+        self.outlets = Outlets(site, self.hub, self.clock, self._report, lambda: self.board)
         self.trend = self.outlets.trend
         # Before the cards are read: a change in between is told twice, not never.
         self._revision = self.cards.revision()
@@ -290,6 +290,7 @@ class App:
         links = await self.host.adopt(remake, site.links, site.commit_limit)
         self.tapes.altered(links)
         self.board = self.board.carried(site)
+        self.outlets.site_changed()
         self.site = site
         return changed + links
 

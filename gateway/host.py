@@ -91,6 +91,7 @@ class Host:
         new = {plan.name: plan for plan in plans}
         kept = {name for name, plan in new.items() if self.plans.get(name) == plan}
         await self._close(self.links.keys() - kept)
+        self._tell()  # the last words of the old links belong to the old site
         builds = {name: partial(build, plan) for name, plan in new.items()}
         self.engine.adopt(remake(self.engine.core), builds, kept, limit)
         changed = sorted((self.plans.keys() | new.keys()) - kept)

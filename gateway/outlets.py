@@ -3,11 +3,12 @@
 None of it can delay the main loop: each has a bounded subscription and a thread of its own.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from sitewarden.config.sinks import InfluxPlan, MqttPlan, SinkPlan
 from sitewarden.config.site import Site
 from sitewarden.gateway.api.house import SinkState, Status
+from sitewarden.gateway.board import Board
 from sitewarden.gateway.clock import Clock
 from sitewarden.gateway.eventlog import EventLog
 from sitewarden.gateway.hub import Hub, Report
@@ -18,14 +19,16 @@ from sitewarden.gateway.sinks.mqtt import MqttSink
 from sitewarden.gateway.spool import Spool, SpoolWriter
 from sitewarden.gateway.trend import Trend, TrendWriter
 from sitewarden.gateway.troubles import Troubles
-from sitewarden.rules.model import Reading, Stamp
+from sitewarden.rules.model import AlarmChange, Effect, FireChange, Reading, Stamp
 
 READINGS = 100_000  # effects that a stopped disk may hold up before the oldest are dropped and counted
 
 
 class Outlets:
-    def __init__(self, site: Site, hub: Hub, clock: Clock, report: Report) -> None:
-        self._site, self._hub, self._clock, self._report = site, hub, clock, report
+    def __init__(
+        self, site: Site, hub: Hub, clock: Clock, report: Report, board: Callable[[], Board]
+    ) -> None:
+        self._site, self._hub, self._clock, self._report, self._board = site, hub, clock, report, board
         self.trend = Trend(site.data / "trend.db")
         history = hub.subscribe("trend", READINGS, {Reading})
         self._events = EventLog(hub)
@@ -63,6 +66,12 @@ class Outlets:
             self.sinks = {**self.sinks, name: sink}
         return sorted(gone | come)
 
+    def site_changed(self) -> None:
+        """The board is that of the adopted site: what it lacks is no more."""
+        for sink in self.sinks.values():
+            if isinstance(sink, MqttSink):
+                sink.site_changed()
+
     def stop(self) -> None:
         self._write_spool(False)
         for sink in self.sinks.values():
@@ -86,7 +95,10 @@ class Outlets:
             case InfluxPlan():
                 return InfluxSink(plan, self.spool, self._report, self._clock)
             case MqttPlan():
-                return MqttSink(plan, self._site.id, self._hub, self._report, self._clock)
+                return MqttSink(plan, self._site.id, self._hub, self._report, self._clock, self._present)
+
+    def _present(self) -> list[Effect]:
+        return present(self._board(), self._clock.now())
 
     def _write_spool(self, on: bool) -> None:
         """Telemetry is spooled for as long as there is somewhere to send it."""
@@ -97,6 +109,18 @@ class Outlets:
         elif not on and self._writer:
             self._writer.stop()
             self._writer = None
+
+
+def present(board: Board, at: Stamp) -> list[Effect]:
+    """All that stands, for whoever knows nothing yet. Not on the board: when an alarm last changed (told
+    as `raised`), and since when there is no fire (told as `at`)."""
+    fire = board.fire
+    return [
+        *(reading for reading in board.latest.values() if reading),
+        *(link for link in board.devices.values() if link),
+        *(AlarmChange(alarm, alarm.state, alarm.raised) for alarm in board.alarms.values()),
+        FireChange(fire.stage, fire.stage, fire.since or at, fire.panel, fire.zone),
+    ]
 
 
 def _destinations(plans: Sequence[SinkPlan]) -> list[str]:

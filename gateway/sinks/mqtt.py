@@ -10,14 +10,16 @@
 
 Payloads are JSON objects (`status` is a bare word), `at` is ISO 8601 in UTC, cards are masked and never
 part of a topic. All is QoS 1. What is retained is state: while the broker is away only the newest of
-each topic is kept for it, so nothing there grows. Decisions and passages are events: the last `EVENTS`
-of them wait, the oldest go first and are counted.
+each topic is kept for it, so nothing there grows, and each connection begins with all of it. What is no
+more has its topic cleared by an empty payload: an alarm that is over, a device that a reload removed.
+Decisions, passages and the end of an alarm are events: the last `EVENTS` of them wait, the oldest go
+first and are counted.
 """
 
 import asyncio
 import json
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from itertools import chain, islice
 from math import isfinite
@@ -34,6 +36,7 @@ from sitewarden.gateway.sinks.base import Backoff, SinkStatus
 from sitewarden.gateway.troubles import Troubles
 from sitewarden.rules.model import (
     AlarmChange,
+    AlarmState,
     Decision,
     Effect,
     FireChange,
@@ -59,12 +62,14 @@ AWAY_AFTER = 5.0  # s until that is a trouble
 _LEVEL = str.maketrans({"/": "_", "+": "_", "#": "_", "\0": "_"})
 
 Payload = Mapping[str, Value | Mapping[str, Value] | None]
+Present = Callable[[], Iterable[Effect]]
+"""All that stands now, as if it had just been told. Any thread may ask."""
 
 
 @dataclass(frozen=True, slots=True)
 class Message:
     topic: str  # below <prefix>/<site>/
-    payload: Payload
+    payload: Payload | None  # None: an empty one, which clears what was retained
     retain: bool
 
 
@@ -74,8 +79,15 @@ def level(name: str) -> str:
     return name.translate(_LEVEL).encode("utf-8", "replace").decode()
 
 
+def messages(effect: Effect) -> Iterable[Message]:
+    """In this order; none: it is not for the broker."""
+    if told := message(effect):
+        yield told
+        if isinstance(effect, AlarmChange) and not told.retain:
+            yield Message(told.topic, None, True)
+
+
 def message(effect: Effect) -> Message | None:
-    """None: not for the broker."""
     match effect:
         case Reading(point, value, at, quality, reason):
             device, _, name = point.partition(".")
@@ -97,7 +109,7 @@ def message(effect: Effect) -> Message | None:
                 "raised": alarm.raised.wall.isoformat(),
                 "at": at.wall.isoformat(),
             }
-            return Message(f"alarm/{level(alarm.id)}", body, True)
+            return Message(f"alarm/{level(alarm.id)}", body, alarm.state is not AlarmState.NORMAL)
         case FireChange(_, after, at, panel, zone):
             body = {"stage": after, "panel": panel, "zone": zone, "at": at.wall.isoformat()}
             return Message("fire", body, True)
@@ -133,10 +145,10 @@ class Outbox:
         return len(self._states) + len(self._events)
 
     def put(self, effects: Iterable[Effect]) -> None:
-        for each in map(message, effects):
-            if each and each.retain:
+        for each in chain.from_iterable(map(messages, effects)):
+            if each.retain:
                 self._latest[each.topic] = self._states[each.topic] = each
-            elif each:
+            else:
                 self.dropped += len(self._events) == EVENTS
                 self._events.append(each)
 
@@ -151,6 +163,16 @@ class Outbox:
             elif each.retain and self._states.get(each.topic) is each:  # else there is a newer one
                 del self._states[each.topic]
 
+    def stand(self, present: Iterable[Effect]) -> None:
+        """`present` is all that stands: what was not told of it is, and what is not part of it is cleared.
+        What was told stays as it was: it knows when that came about."""
+        now = {each.topic: each for each in chain.from_iterable(map(messages, present))}
+        told = {topic for topic, each in self._latest.items() if each.payload is not None}
+        changed = {topic: now[topic] for topic in now.keys() - told}
+        changed |= {topic: Message(topic, None, True) for topic in told - now.keys()}
+        self._latest |= changed
+        self._states |= changed
+
     def all_again(self) -> None:
         """A broker that was away may have forgotten what it retained."""
         self._states = dict(self._latest)
@@ -159,8 +181,10 @@ class Outbox:
 class MqttSink:
     """Trouble: `sink_away` (param: error)."""
 
-    def __init__(self, plan: MqttPlan, site: str, hub: Hub, report: Report, clock: Clock) -> None:
-        self.plan, self._clock = plan, clock
+    def __init__(
+        self, plan: MqttPlan, site: str, hub: Hub, report: Report, clock: Clock, present: Present
+    ) -> None:
+        self.plan, self._clock, self._present = plan, clock, present
         self._root = f"{plan.prefix}/{level(site)}"
         self.troubles = Troubles(report, clock)
         self._outbox = Outbox()
@@ -173,6 +197,7 @@ class MqttSink:
         self._thread = Thread(target=self._run, name=f"sink {plan.name}", daemon=True)
 
     def start(self) -> None:
+        self._outbox.stand(self._present())  # before the reload that made this sink removes anything
         self._thread.start()
 
     def stop(self, timeout: float = 2.0) -> None:
@@ -186,6 +211,10 @@ class MqttSink:
         return SinkStatus(
             self.plan.name, self._up, self._sent, waiting, self._outbox.dropped + self._subscription.dropped
         )
+
+    def site_changed(self) -> None:
+        """By a reload; what is present knows of it already."""
+        self._loop.call_soon_threadsafe(self._look)
 
     def _notify(self) -> None:
         self._loop.call_soon_threadsafe(self._news.set)
@@ -214,9 +243,17 @@ class MqttSink:
         while True:
             await self._news.wait()
             self._news.clear()
-            self._outbox.put(self._subscription.take(0))
-            self._work.set()
+            self._take()
             await asyncio.sleep(COLLECT)
+
+    def _take(self) -> None:
+        self._outbox.put(self._subscription.take(0))
+        self._work.set()
+
+    def _look(self) -> None:
+        """The queue first: what stands is at least as new as what was in it."""
+        self._take()
+        self._outbox.stand(self._present())
 
     async def _keep(self) -> None:
         """Connects again and again, at most 5 s apart, whatever the libraries raise: a name that cannot be
@@ -282,14 +319,17 @@ class MqttSink:
 
     async def _publish(self, client: aiomqtt.Client, each: Message) -> None:
         """Returns once the broker has acknowledged it."""
-        text = json.dumps(each.payload, ensure_ascii=False, separators=(",", ":"))
-        payload = text.encode("utf-8", "replace")
+        payload = b""
+        if each.payload is not None:
+            text = json.dumps(each.payload, ensure_ascii=False, separators=(",", ":"))
+            payload = text.encode("utf-8", "replace")
         await client.publish(f"{self._root}/{each.topic}", payload, qos=1, retain=each.retain)
 
     # -- how it goes -----------------------------------------------------------------------------
 
     def _there(self) -> None:
         self._up, self._away_since = True, None
+        self._look()
         self._outbox.all_again()
         self.troubles.off("sink_away", self.plan.name)
 

@@ -2,8 +2,9 @@
 
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -20,6 +21,9 @@ from sitewarden.rules.model import (
     AlarmChange,
     AlarmState,
     Direction,
+    Effect,
+    FireChange,
+    FireStage,
     LinkChanged,
     Passage,
     PermitKind,
@@ -34,6 +38,12 @@ pytestmark = pytest.mark.server
 
 AT = Stamp(datetime(2026, 3, 1, tzinfo=UTC), 1.0)
 ALARM = Alarm("tank-low", "tank-low", Severity.HIGH, AlarmState.UNACKNOWLEDGED, AT, "tank-1.level")
+STANDING: Sequence[Effect] = (
+    Reading("pump-1.pressure", 0.41, AT),
+    LinkChanged("pump-1", True, AT),
+    AlarmChange(ALARM, AlarmState.UNACKNOWLEDGED, AT),
+    FireChange(FireStage.NORMAL, FireStage.NORMAL, AT),
+)
 
 
 class Witness:
@@ -70,11 +80,19 @@ def witness(peer: Peer) -> Iterator[Witness]:
 
 
 class Stage:
-    def __init__(self, port: int) -> None:
+    def __init__(self, port: int, present: Sequence[Effect] = ()) -> None:
         self.hub, self.troubles = Hub(), list[Trouble]()
+        self.present = list(present)
         plan = MqttPlan("broker", "127.0.0.1", port)
-        self.sink = MqttSink(plan, "cuihu", self.hub, self.troubles.append, Clock())
+        self.sink = MqttSink(plan, "cuihu", self.hub, self.troubles.append, Clock(), lambda: self.present)
         self.sink.start()
+
+    def tell(self, *effects: Effect) -> None:
+        self.present += effects
+        self.hub.publish(effects)
+
+    def told(self) -> bool:
+        return until(lambda: self.sink.status().up and not self.sink.status().waiting)
 
 
 @pytest.fixture
@@ -87,13 +105,11 @@ def stage(tmp_path: Path) -> Iterator[tuple[Peer, Stage]]:
 
 def test_state_is_retained_for_whoever_comes_later(stage: tuple[Peer, Stage]) -> None:
     peer, it = stage
-    it.hub.publish(
-        [
-            Reading("pump-1.pressure", 0.41, AT),
-            Reading("pump-1.pressure", 0.42, AT),
-            LinkChanged("pump-1", True, AT),
-            AlarmChange(ALARM, AlarmState.NORMAL, AT),
-        ]
+    it.tell(
+        Reading("pump-1.pressure", 0.41, AT),
+        Reading("pump-1.pressure", 0.42, AT),
+        LinkChanged("pump-1", True, AT),
+        AlarmChange(ALARM, AlarmState.NORMAL, AT),
     )
     assert until(lambda: it.sink.status().sent >= 3 and it.sink.status().waiting == 0)
     with witness(peer) as seen:
@@ -152,12 +168,13 @@ def test_a_stop_says_goodbye(stage: tuple[Peer, Stage]) -> None:
 
 def test_a_broker_that_comes_back_hears_all_it_missed(stage: tuple[Peer, Stage]) -> None:
     peer, it = stage
-    it.hub.publish([Reading("pump-1.pressure", 0.41, AT), Reading("pump-2.pressure", 1.0, AT)])
+    it.tell(Reading("pump-1.pressure", 0.41, AT), Reading("pump-2.pressure", 1.0, AT))
     assert until(lambda: it.sink.status().sent == 2)
     peer.stop(kill=True)
     assert until(lambda: not it.sink.status().up)
     passages = [Passage(f"in-{n}", "", Direction.IN, AT) for n in range(100)]
-    it.hub.publish([*passages, Reading("pump-1.pressure", 0.5, AT)])
+    it.hub.publish(passages)
+    it.tell(Reading("pump-1.pressure", 0.5, AT))
     peer.start()
     with witness(peer) as seen:
         assert until(lambda: it.sink.status().up and it.sink.status().waiting == 0)
@@ -166,6 +183,81 @@ def test_a_broker_that_comes_back_hears_all_it_missed(stage: tuple[Peer, Stage])
         assert seen.last("point/pump-2/pressure")["value"] == 1.0
     assert it.sink.status().lost == 0
     assert it.sink.status().sent >= 2 + 100 + 2
+
+
+def test_what_stood_before_the_sink_began_is_retained_and_again_by_a_broker_that_forgot_it(
+    stage: tuple[Peer, Stage],
+) -> None:
+    peer, it = stage
+    it.sink.stop()
+    it = Stage(peer.port, STANDING)
+    for _ in range(2):
+        assert it.told()
+        with witness(peer) as seen:
+            assert until(lambda: len(seen.heard) >= 1 + len(STANDING))
+            assert all(retained for _, _, retained in seen.heard)
+            assert seen.last("point/pump-1/pressure")["value"] == 0.41
+            assert seen.last("device/pump-1")["up"] is True
+            assert seen.last("alarm/tank-low")["state"] == "unacknowledged"
+            assert seen.last("fire")["stage"] == "normal"
+        peer.stop(kill=True)
+        assert until(lambda: not it.sink.status().up)
+        peer.start()  # it keeps nothing on disk
+    it.sink.stop()
+
+
+def test_an_alarm_that_is_over_is_told_and_forgotten(stage: tuple[Peer, Stage]) -> None:
+    peer, it = stage
+    it.tell(AlarmChange(ALARM, AlarmState.NORMAL, AT))
+    with witness(peer) as seen:
+        assert until(lambda: seen.has("alarm/tank-low"))
+        it.present.clear()
+        over = replace(ALARM, state=AlarmState.NORMAL)
+        it.hub.publish([AlarmChange(over, AlarmState.UNACKNOWLEDGED, AT)])
+        assert until(lambda: seen.has("alarm/tank-low", b""))
+        told = [payload for topic, payload, _ in seen.heard if topic.endswith("tank-low")]
+        assert [json.loads(it)["state"] for it in told[:-1]] == ["unacknowledged", "normal"]
+    with witness(peer) as later:
+        assert until(lambda: later.has("status"))
+        assert not later.has("alarm/tank-low")
+
+
+def test_what_a_reload_removed_is_forgotten_even_by_a_broker_that_was_away(
+    stage: tuple[Peer, Stage],
+) -> None:
+    peer, it = stage
+    it.tell(*STANDING)
+    assert until(lambda: it.sink.status().sent == len(STANDING))
+    with witness(peer) as seen:
+        assert until(lambda: seen.has("fire"))
+        it.present[:] = STANDING[1:]
+        it.sink.site_changed()
+        assert until(lambda: seen.has("point/pump-1/pressure", b""))
+        it.present[:] = STANDING[2:]
+        peer.stop(kill=True)
+        assert until(lambda: not it.sink.status().up)
+        it.sink.site_changed()
+        peer.start()
+        assert until(lambda: seen.has("device/pump-1", b""))
+    with witness(peer) as later:
+        assert until(lambda: later.has("fire"))
+        assert not later.has("device/pump-1")
+        assert not later.has("point/pump-1/pressure")
+
+
+def test_a_reload_that_alters_the_sink_as_well_removes_no_less(stage: tuple[Peer, Stage]) -> None:
+    peer, it = stage
+    it.tell(*STANDING)
+    assert until(lambda: it.sink.status().sent == len(STANDING))
+    it.sink.stop()
+    other = Stage(peer.port, STANDING)
+    other.present[:] = STANDING[1:]
+    other.sink.site_changed()
+    assert other.told()
+    with witness(peer) as later:
+        assert until(lambda: later.has("fire") and later.has("device/pump-1"))
+        assert not later.has("point/pump-1/pressure")
+    other.sink.stop()
 
 
 def test_a_broker_that_hangs_holds_up_nobody() -> None:

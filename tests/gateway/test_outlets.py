@@ -9,13 +9,25 @@ import pytest
 
 from sitewarden.config.sinks import InfluxPlan, SinkPlan
 from sitewarden.config.site import Site, SpoolPlan, load
+from sitewarden.gateway.board import Board
 from sitewarden.gateway.clock import Clock
 from sitewarden.gateway.database import MIB
 from sitewarden.gateway.hub import Hub
-from sitewarden.gateway.outlets import Outlets
+from sitewarden.gateway.outlets import Outlets, present
 from sitewarden.gateway.sinks.influx import InfluxSink
 from sitewarden.gateway.spool import SpoolFailed
-from sitewarden.rules.model import Trouble
+from sitewarden.rules.cells import Fire
+from sitewarden.rules.model import (
+    Alarm,
+    AlarmChange,
+    AlarmState,
+    FireChange,
+    FireStage,
+    LinkChanged,
+    Reading,
+    Severity,
+    Trouble,
+)
 
 DEMO = Path(__file__).parents[2] / "config" / "demo" / "site.yaml"
 NOBODY = "http://127.0.0.1:1"
@@ -30,7 +42,7 @@ def site(tmp_path: Path) -> Site:
 @pytest.fixture
 def outlets(site: Site) -> Iterator[Outlets]:
     troubles: list[Trouble] = []
-    it = Outlets(site, Hub(), Clock(), troubles.append)
+    it = Outlets(site, Hub(), Clock(), troubles.append, lambda: Board(site))
     it.start()
     yield it
     it.stop()
@@ -45,7 +57,9 @@ def names(outlets: Outlets) -> list[str]:
 
 
 def test_the_spool_has_the_room_that_the_configuration_gives_it(site: Site) -> None:
-    outlets = Outlets(replace(site, spool=SpoolPlan(16 * MIB)), Hub(), Clock(), [].append)
+    outlets = Outlets(
+        replace(site, spool=SpoolPlan(16 * MIB)), Hub(), Clock(), [].append, lambda: Board(site)
+    )
     outlets.start()
     assert outlets.status(Clock().now(), True).spool_limit == 16 * MIB
     outlets.stop()
@@ -110,7 +124,7 @@ def test_a_disk_that_refuses_other_sinks_changes_none(
 
 def test_with_a_sink_goes_its_alarm(site: Site) -> None:
     told: list[Trouble] = []
-    outlets = Outlets(site, Hub(), Clock(), told.append)
+    outlets = Outlets(site, Hub(), Clock(), told.append, lambda: Board(site))
     outlets.start()
     outlets.adopt(wanting(site, OTHER))
     assert told == []  # it had none
@@ -120,4 +134,17 @@ def test_with_a_sink_goes_its_alarm(site: Site) -> None:
     assert [(it.code, it.subject, it.on) for it in told] == [
         ("sink_rejects", "other", True),
         ("sink_rejects", "other", False),
+    ]
+
+
+def test_what_stands_is_what_a_start_knows_and_what_was_heard(site: Site) -> None:
+    now = Clock().now()
+    alarm = Alarm("a", "a", Severity.HIGH, AlarmState.ACKNOWLEDGED, now)
+    board = Board(site, {"alarm/a": alarm, "fire": Fire(FireStage.HELD, (), 0.0)})
+    heard = [Reading(next(iter(board.points)), 1.0, now), LinkChanged(next(iter(board.places)), True, now)]
+    board.apply(heard)
+    assert present(board, now) == [
+        *heard,
+        AlarmChange(alarm, AlarmState.ACKNOWLEDGED, now),
+        FireChange(FireStage.HELD, FireStage.HELD, now),
     ]

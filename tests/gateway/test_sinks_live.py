@@ -130,6 +130,43 @@ def test_a_gateway_that_is_killed_is_offline_to_the_broker(houses: Houses) -> No
         site.until(lambda: said(b"online", b"offline", b"online"))
 
 
+def test_a_broker_that_a_reload_adds_hears_all_that_stands_and_forgets_what_the_next_one_removes(
+    tmp_path: Path,
+) -> None:
+    with running(mosquitto(tmp_path)) as peer, closing(StreetSite(tmp_path)) as site:
+        site.street.contacts["c1"] = True
+        site.start(30.0)
+        site.until(lambda: site.alarms().get("c1"))
+        site.street.still = True  # after its reload nothing changes any more
+
+        def reload(text: str) -> None:
+            site.write(text)
+            assert not site.ask("POST", "/reload").get("errors")
+
+        with_broker = f"sinks: {{broker: {{type: mqtt, host: 127.0.0.1, port: {peer.port}}}}}\n"
+        reload(site.text + with_broker)
+        devices = {it["device"] for it in site.ask("GET", "/devices")}
+        with witness(peer) as seen:
+
+            def now(kind: str) -> set[str]:
+                held = {topic: payload for topic, payload, _ in seen.heard if f"/{kind}/" in topic}
+                return {topic.split("/")[3] for topic, payload in held.items() if payload}
+
+            site.until(lambda: now("device") == devices and now("alarm") == set(site.alarms()))
+            site.until(lambda: "meter" in now("point"))
+            site.until(lambda: any(topic.endswith("/test/fire") for topic, _, _ in seen.heard))
+            assert seen.last("/test/fire")["stage"] == "normal"
+            lines = [it for it in site.text.splitlines(keepends=True) if "meter" not in it]
+            reload("".join(lines).replace("alarms:\n", "") + with_broker)
+            site.until(lambda: now("device") == devices - {"meter"} and "meter" not in now("point"))
+            sleep(0.5)  # nothing comes after it
+            assert "meter" not in now("device") | now("point")
+        with witness(peer) as later:
+            site.until(lambda: any(topic.endswith("/test/fire") for topic, _, _ in later.heard))
+            assert not any("/meter" in topic for topic, _, _ in later.heard)
+    assert "trouble.over" not in site.log.read_text()
+
+
 def test_servers_that_hang_delay_neither_barrier_nor_fire(tmp_path: Path) -> None:
     """The same cards and fires, with nobody to tell and with three servers that say nothing."""
     times: dict[str, tuple[float, float]] = {}

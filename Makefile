@@ -55,7 +55,7 @@ layers: .venv/dev.stamp links  ## only who may import whom
 
 .PHONY: unit
 unit: .venv/dev.stamp  ## only the quick tests
-	$(PYTEST) -n 2 --dist loadfile -m "not slow and not server and not browser" $(PYTEST_ARGS)
+	$(PYTEST) -n 2 --dist worksteal -m "not slow and not server and not browser" $(PYTEST_ARGS)
 
 .PHONY: bench
 bench: .venv/dev.stamp  ## the measurements; ONLY=group runs one group

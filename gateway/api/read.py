@@ -1,6 +1,7 @@
 """GET: how the site is, and what happened."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, TypeVar
 
@@ -39,6 +40,22 @@ Instant = Annotated[
 """One that a store can reckon with: those at the ends of the calendar overflow."""
 Before = Annotated[Instant | None, Query(description="only older ones; an instant with its time zone")]
 After = Annotated[int | None, Query(ge=1, le=2**63 - 1, description="what the page before said as `next`")]
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Which rows of a history, the newest first."""
+
+    limit: int
+    before: datetime | None
+    after: int | None
+
+
+async def _asked(limit: Limit = 100, before: Before = None, after: After = None) -> Asked:
+    return Asked(limit, before, after)
+
+
+Rows = Annotated[Asked, Depends(_asked)]
 
 
 async def _lane(house: TheHouse, lane: str | None = None) -> str | None:
@@ -84,42 +101,24 @@ async def alarms(house: TheHouse, shapes: TheShapes, _: Viewer) -> list[AlarmOut
 
 
 @router.get("/alarms/history")
-def alarm_history(
-    house: TheHouse,
-    shapes: TheShapes,
-    _: Viewer,
-    limit: Limit = 100,
-    before: Before = None,
-    after: After = None,
-) -> PageOut[AlarmChangeOut]:
+def alarm_history(house: TheHouse, shapes: TheShapes, _: Viewer, asked: Rows) -> PageOut[AlarmChangeOut]:
     """What became of every alarm, the newest first."""
-    return _page(house.journal.page(ALARMS, limit, before, after=after), shapes.alarm_change)
+    page = house.journal.page(ALARMS, asked.limit, asked.before, after=asked.after)
+    return _page(page, shapes.alarm_change)
 
 
 @router.get("/decisions")
 def decisions(
-    house: TheHouse,
-    shapes: TheShapes,
-    _: Viewer,
-    lane: TheLane,
-    limit: Limit = 100,
-    before: Before = None,
-    after: After = None,
+    house: TheHouse, shapes: TheShapes, _: Viewer, lane: TheLane, asked: Rows
 ) -> PageOut[DecisionOut]:
-    return _page(house.journal.page(DECISIONS, limit, before, lane, after), shapes.decision)
+    return _page(house.journal.page(DECISIONS, asked.limit, asked.before, lane, asked.after), shapes.decision)
 
 
 @router.get("/passages")
 def passages(
-    house: TheHouse,
-    shapes: TheShapes,
-    _: Viewer,
-    lane: TheLane,
-    limit: Limit = 100,
-    before: Before = None,
-    after: After = None,
+    house: TheHouse, shapes: TheShapes, _: Viewer, lane: TheLane, asked: Rows
 ) -> PageOut[PassageOut]:
-    return _page(house.journal.page(PASSAGES, limit, before, lane, after), shapes.passage)
+    return _page(house.journal.page(PASSAGES, asked.limit, asked.before, lane, asked.after), shapes.passage)
 
 
 def _page(page: Page[R], shape: Callable[[R], Out]) -> PageOut[Out]:

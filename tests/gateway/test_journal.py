@@ -4,19 +4,12 @@ import errno
 import os
 import shutil
 import sqlite3
-import subprocess
-import sys
-import threading
 from collections.abc import Iterator, Sequence
-from contextlib import closing
-from dataclasses import replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 from functools import partial
 from pathlib import Path
 
 import pytest
-from hypothesis import example, given, settings
-from hypothesis import strategies as st
 
 from sitewarden.gateway.cards import Cards
 from sitewarden.gateway.database import MIB, Ballast
@@ -26,44 +19,25 @@ from sitewarden.gateway.spool import spool_ballast
 from sitewarden.rules.cells import Grant, LaneCell
 from sitewarden.rules.model import (
     Action,
-    Alarm,
-    AlarmChange,
-    AlarmState,
-    Decision,
     Direction,
-    FireChange,
-    FireStage,
     Keep,
     Operator,
     Passage,
     Permit,
     PermitKind,
-    Record,
-    Severity,
     Stamp,
-    Verdict,
-    Why,
 )
-
-NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
-
-
-def at(second: float) -> Stamp:
-    return Stamp(NOON + timedelta(seconds=second), 1000.0 + second)
-
-
-DECISION = Decision(
-    *("in-1", "0001", Verdict.GRANTED, Why.PERMIT, at(1), Direction.IN, PermitKind.MONTHLY, "", "")
+from tests.gateway.journal_under_test import (
+    ANONYMOUS,
+    CHANGE,
+    DECISION,
+    FIRE,
+    NOON,
+    OPERATOR,
+    PASSAGE,
+    at,
+    commit,
 )
-PASSAGE = Passage("in-1", "0001", Direction.IN, at(2), PermitKind.MONTHLY)
-ANONYMOUS = Passage("out-1", "", Direction.OUT, at(3))
-ALARM = Alarm(
-    *("tank-low", "tank-low", Severity.HIGH, AlarmState.ACKNOWLEDGED, at(0), "tank-1.level"),
-    *({"limit": 0.8, "word": "水"}, "guard"),
-)
-CHANGE = AlarmChange(ALARM, AlarmState.UNACKNOWLEDGED, at(4), "guard")
-FIRE = FireChange(FireStage.NORMAL, FireStage.FIRE, at(5), "panel-1", "zone-2")
-OPERATOR = Operator(Action.OPEN, "in-1", "guard", at(6), "delivery")
 
 
 @pytest.fixture
@@ -71,19 +45,6 @@ def journal(tmp_path: Path) -> Iterator[Journal]:
     it = Journal(tmp_path / "journal.db")
     yield it
     it.close()
-
-
-def commit(journal: Journal, *records: Record, at: Stamp | None = None) -> BaseException | None:
-    outcome: list[BaseException | None] = []
-    done = threading.Event()
-
-    def tell(error: BaseException | None) -> None:
-        outcome.append(error)
-        done.set()
-
-    journal.submit(records, tell, at)
-    assert done.wait(10)
-    return outcome[0]
 
 
 def test_every_record_comes_back_as_it_went_in(journal: Journal) -> None:
@@ -292,78 +253,6 @@ def test_a_full_disk_takes_the_ballast_of_telemetry_before_it_refuses_a_record(
     journal.close()
 
 
-def test_a_broken_file_is_set_aside(tmp_path: Path) -> None:
-    path = tmp_path / "journal.db"
-    path.write_bytes(b"this is no database, whatever its name says" * 200)
-    journal = Journal(path)
-    assert journal.set_aside == tmp_path / "journal.db.broken-1"
-    assert commit(journal, PASSAGE) is None
-    journal.close()
-
-
-def test_a_row_with_a_flipped_bit_hides_no_other(journal: Journal, tmp_path: Path) -> None:
-    again = replace(DECISION, at=at(7))
-    commit(journal, DECISION, again)
-    with closing(sqlite3.connect(tmp_path / "journal.db")) as db, db:
-        db.execute("UPDATE decisions SET verdict = 'grantee' WHERE id = 1")
-    assert journal.decisions() == [again]
-    with closing(sqlite3.connect(tmp_path / "journal.db")) as db, db:
-        db.execute("UPDATE decisions SET wall = 1 << 62 WHERE id = 2")
-    assert journal.decisions() == []
-
-
-def test_a_broken_page_costs_its_records_and_not_the_cards(tmp_path: Path) -> None:
-    path = tmp_path / "journal.db"
-    journal = Journal(path)
-    permit = Permit("0001", PermitKind.MONTHLY, date(2026, 6, 1), date(2026, 6, 30))
-    Cards(path).put(permit, "desk")
-    commit(
-        journal,
-        Keep("lane/in-1", LaneCell()),
-        *[Passage("in-1", "", Direction.IN, at(n)) for n in range(999)],
-    )
-    journal.close()
-    data = path.read_bytes()
-    page = data.rindex(b"in-1") // 4096 * 4096  # of the newest passages
-    path.write_bytes(data[:page] + b"\xff" * 4096 + data[page + 4096 :])
-    journal = Journal(path)
-    assert journal.set_aside == tmp_path / "journal.db.broken-1"
-    assert journal.cells() == ({"lane/in-1": LaneCell()}, ())
-    assert Cards(path).all() == [permit]
-    assert Cards(path).revision() == 1
-    assert 0 < len(journal.passages(9999)) < 999
-    journal.close()
-
-
-@settings(max_examples=30, deadline=None)
-@example(places=[0.0234375], value=128)  # the schema is no text any more
-@example(places=[0.046875], value=128)
-@given(places=st.lists(st.floats(0, 1, exclude_max=True), min_size=1, max_size=20), value=st.integers(0, 255))
-def test_no_corruption_keeps_it_from_starting(
-    tmp_path_factory: pytest.TempPathFactory, sound: Path, places: list[float], value: int
-) -> None:
-    path = tmp_path_factory.mktemp("broken") / "journal.db"
-    data = bytearray(sound.read_bytes())
-    for place in places:
-        data[int(place * len(data))] = value
-    path.write_bytes(data)
-    journal = Journal(path)
-    journal.cells()
-    assert commit(journal, OPERATOR) is None
-    assert journal.page(OPERATORS, 1).rows == [OPERATOR]
-    journal.close()
-
-
-@pytest.fixture(scope="module")
-def sound(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A journal with some of everything."""
-    path = tmp_path_factory.mktemp("sound") / "journal.db"
-    journal = Journal(path)
-    commit(journal, Keep("lane/in-1", LaneCell()), *[DECISION, PASSAGE, CHANGE, FIRE] * 50)
-    journal.close()
-    return path
-
-
 def test_closing_commits_what_was_submitted(tmp_path: Path) -> None:
     journal = Journal(tmp_path / "journal.db")
     for n in range(50):
@@ -372,40 +261,3 @@ def test_closing_commits_what_was_submitted(tmp_path: Path) -> None:
     again = Journal(tmp_path / "journal.db")
     assert len(again.passages(100)) == 50
     again.close()
-
-
-WRITER = """
-import sys
-from datetime import datetime, timedelta, timezone
-from pathlib import Path
-from sitewarden.gateway.journal import Journal
-from sitewarden.rules.model import Direction, Passage, Stamp
-journal = Journal(Path(sys.argv[1]))
-start = datetime(2026, 3, 1, tzinfo=timezone.utc)
-def submit(n):
-    def done(error):
-        if error is None:
-            print(n, flush=True)
-            submit(n + 8)
-    journal.submit([Passage("in-1", str(n), Direction.IN, Stamp(start + timedelta(seconds=n), n))], done)
-for lane in range(8):
-    submit(lane)
-journal._thread.join()
-"""
-
-
-@pytest.mark.parametrize("acknowledged", [1, 40, 300])
-def test_what_was_acknowledged_survives_kill_9(tmp_path: Path, acknowledged: int) -> None:
-    path = tmp_path / "journal.db"
-    with subprocess.Popen(
-        [sys.executable, "-c", WRITER, str(path)], stdout=subprocess.PIPE, text=True
-    ) as writer:
-        assert writer.stdout
-        told = [int(writer.stdout.readline()) for _ in range(acknowledged)]
-        writer.kill()
-        told += [int(line) for line in writer.stdout]
-    journal = Journal(path)
-    cards = {int(passage.card) for passage in journal.passages(100_000)}
-    journal.close()
-    assert journal.set_aside is None
-    assert set(told) <= cards

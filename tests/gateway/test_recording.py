@@ -4,18 +4,13 @@ import json
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import date
-from pathlib import Path
-from queue import SimpleQueue
 
 import pytest
 
 from sitewarden.drivers.base import Output
 from sitewarden.drivers.cards.rdm6300 import Rdm6300, frame
-from sitewarden.drivers.engine import Engine
-from sitewarden.drivers.line import Call, Line, Standing
-from sitewarden.drivers.plan import LinkPlan, build
-from sitewarden.gateway.recording import Ended, Heard, Recording, Replayed, dump, ended, narrowed, replay
-from sitewarden.gateway.tapes import RecordingFile, Tapes
+from sitewarden.drivers.line import Call
+from sitewarden.gateway.recording import narrowed, replay
 from sitewarden.rules.core import Core
 from sitewarden.rules.model import (
     Action,
@@ -39,50 +34,9 @@ from sitewarden.rules.model import (
     Tick,
     Trouble,
 )
-from sitewarden.rules.plan import SitePlan, Stale
+from sitewarden.rules.plan import Stale
+from tests.gateway.recording_under_test import BUS, CARD, READER, Recorded, at, new_core
 from tests.scenarios import site
-
-CARD = "01000734E0"
-PLAN = site.plan()
-READER, BUS = (
-    next(link for link in site.links() if device in link.devices) for device in ("reader-in", "io-gate")
-)
-
-
-def at(seconds: float) -> Stamp:
-    return site.stamp(site.START.mono + seconds)
-
-
-class Recorded:
-    """A line with a tape: what it is told ends up in `lines`."""
-
-    def __init__(
-        self,
-        link: LinkPlan = READER,
-        core: Core | None = None,
-        up: bool = True,
-        plan: SitePlan = PLAN,
-    ) -> None:
-        self.lines: list[str] = []
-        self.standing: Standing = {}
-        self.line = Line(link.name, lambda: build(link), self.standing)
-        self.core = core or new_core()
-        self._tape = Recording(lambda entry: self.lines.append(dump(entry)), link, plan, lambda: self.core)
-        if up:
-            list(self.line.tell(Call.CONNECTED, at(-2)))
-
-    def begin(self) -> None:
-        list(self.line.listen(self._tape, at(0)))
-
-    def told(self, call: Call, seconds: float, told: bytes | Command | Reason | None = None) -> None:
-        list(self.line.tell(call, at(seconds), told))
-
-    def replayed(self) -> list[Replayed]:
-        return list(replay(self.lines))
-
-
-def new_core() -> Core:
-    return Core(site.plan(), site.permits())
 
 
 def swipe(tape: Recorded, seconds: float, *cards: str) -> list[str]:
@@ -384,77 +338,3 @@ def test_what_has_no_head_is_told_too() -> None:
     for lines in wrong:
         with pytest.raises(ValueError, match=r"^line 1: "):
             list(replay(lines))
-
-
-# -- the files -----------------------------------------------------------------------------------
-
-
-def test_a_recording_of_a_live_engine_is_replayed_from_its_file(tmp_path: Path) -> None:
-    engine = Engine(new_core(), {READER.name: lambda: build(READER)})
-    engine.connected(READER.name, at(0))
-    tapes = Tapes(tmp_path / "recordings")
-    engine.listen(READER.name, tapes.start(READER, site.plan(), lambda: engine.core, at(1)), at(1))
-    assert tapes.runs(READER.name)
-    engine.received(READER.name, frame(CARD), at(2))
-    file = tapes.take(READER.name)
-    engine.listen(READER.name, None, at(3))
-    file.close()
-    assert not tapes.runs(READER.name)
-    assert file.path.stat().st_mode & 0o777 == 0o600
-    assert ended(file.path) == ""
-    steps = list(replay(file.path.read_text().splitlines(keepends=True)))
-    assert [step.same for step in steps] == [True, True]
-    with pytest.raises(KeyError):
-        tapes.take(READER.name)
-
-
-def test_a_reload_that_alters_the_link_ends_its_recording_and_says_so_in_it(tmp_path: Path) -> None:
-    tapes = Tapes(tmp_path)
-    for link in (READER, BUS):
-        tape = tapes.start(link, site.plan(), new_core, at(0))
-        list(Line(link.name, lambda link=link: build(link), {}).listen(tape, at(0)))
-    tapes.altered([READER.name, "another"])
-    assert (tapes.runs(READER.name), tapes.runs(BUS.name)) == (False, True)
-    altered = tapes.take(READER.name)  # its end is still asked for
-    altered.close()
-    assert ended(altered.path) == "a reload altered or removed the link"
-    assert list(replay(altered.path.read_text().splitlines())) == []
-    tapes.close()
-    assert ended(tapes.path(BUS.name)) == "the gateway was stopped"
-
-
-def test_a_recording_ends_before_it_fills_the_disk(tmp_path: Path) -> None:
-    file = RecordingFile(tmp_path / "long", most=1000)
-    for second in range(100):
-        file.write(Heard(Call.WOKEN, at(second), None))
-    file.close()
-    assert "characters long" in ended(file.path)
-    last = file.path.read_text()
-    file.path.write_text(last[:-3])  # half written, when somebody looks at it
-    assert ended(file.path) == ""
-    assert file.path.stat().st_size < 1200
-
-
-def test_a_disk_that_cannot_follow_ends_the_recording_and_fills_no_memory(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    held: SimpleQueue[None] = SimpleQueue()
-    monkeypatch.setattr("sitewarden.gateway.tapes.make_private", lambda folder: held.get())
-    file = RecordingFile(tmp_path / "slow", behind=50)
-    for second in range(100):
-        file.write(Heard(Call.WOKEN, at(second), None))
-    assert file.over
-    held.put(None)
-    file.close()
-    assert ended(file.path) == "the disk was 50 entries behind"
-    assert len(file.path.read_text().splitlines()) == 51
-
-
-def test_a_file_that_cannot_be_written_is_said_at_the_end_and_disturbs_nothing_before(tmp_path: Path) -> None:
-    (tmp_path / "taken").mkdir()
-    file = RecordingFile(tmp_path / "taken")
-    file.write(Ended("anything"))
-    with pytest.raises(OSError, match="File exists"):
-        file.close()
-    file.write(Ended("more"))
-    assert file.over

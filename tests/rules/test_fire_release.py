@@ -11,10 +11,8 @@ from sitewarden.rules.model import (
     Decision,
     Direction,
     Do,
-    Effect,
     FireChange,
     FireKind,
-    FireSignal,
     FireStage,
     LinkChanged,
     Operator,
@@ -27,33 +25,12 @@ from sitewarden.rules.model import (
 from sitewarden.rules.parking.occupancy import Occupancy
 from sitewarden.rules.plan import Barrier, Lane, Parking
 from sitewarden.rules.state import State
+from tests.rules.fire_under_test import FIRE, NORMAL, OUTPUTS, outputs, over, signal, stages
 from tests.rules.site_under_test import IN, OUT, PLAN, SIDE, Site, at, kept, of
-
-NORMAL, FIRE = 2200.0, 800.0  # ohm
-OUTPUTS = {("io-in", "out1"), ("io-out", "out1"), ("io-out", "out3")}
-
-
-def signal(site: Site, kind: FireKind, panel: str = "panel-a") -> list[Effect]:
-    return site.step(FireSignal(panel, kind, at(site.now), "3", "12"))
-
-
-def outputs(effects: list[Effect], do: Do) -> set[tuple[str, str]]:
-    return {(command.device, command.output) for command in of(effects, Command) if command.do is do}
-
-
-def over(site: Site) -> None:
-    """The panel falls silent and an operator resets."""
-    signal(site, FireKind.NORMAL)
-    site.wait(5.0)
-    site.operates(Action.RESET_FIRE)
 
 
 def inside(site: Site) -> int:
     return Occupancy(State(site.core.save())).count
-
-
-def stages(effects: list[Effect]) -> list[tuple[FireStage, FireStage]]:
-    return [(change.before, change.after) for change in of(effects, FireChange)]
 
 
 def test_the_step_that_learns_of_fire_opens_every_barrier_and_waits_for_no_record() -> None:
@@ -302,114 +279,6 @@ def test_the_fire_alarm_is_latched_until_the_reset_of_the_fire() -> None:
     assert site.operates(Action.RESET_LATCH, "fire:panel-a") == []
     site.operates(Action.RESET_FIRE)
     assert site.alarm("fire:panel-a") is None
-
-
-def test_a_line_on_fire_opens_after_its_debounce() -> None:
-    site = Site()
-    site.reads("panel.line1", NORMAL)
-    site.wait(1.0)
-    site.reads("panel.line1", FIRE)
-    assert outputs(site.wait(0.15), Do.SET) == set()
-    effects = site.wait(0.1)
-    assert outputs(effects, Do.SET) == OUTPUTS
-    assert of(effects, FireChange)[0].zone == "hall"
-
-
-def test_a_spike_on_a_line_opens_nothing() -> None:
-    site = Site()
-    site.reads("panel.line1", NORMAL)
-    site.wait(1.0)
-    site.reads("panel.line1", FIRE)
-    site.wait(0.1)
-    site.reads("panel.line1", NORMAL)
-    assert outputs(site.wait(10.0), Do.SET) == set()
-
-
-def test_a_line_without_debounce_opens_in_the_step_of_its_reading() -> None:
-    plan = replace(PLAN, fire=(replace(PLAN.fire[0], debounce=0.0),))
-    assert outputs(Site(plan).reads("panel.line1", FIRE), Do.SET) == OUTPUTS
-
-
-@pytest.mark.parametrize(
-    ("value", "text"),
-    [(100.0, "short"), (9000.0, "open"), (1500.0, "unreadable"), (float("nan"), "unreadable")],
-)
-def test_a_broken_line_is_a_fault_and_no_fire(value: float, text: str) -> None:
-    site = Site()
-    site.reads("panel.line1", NORMAL)
-    site.reads("panel.line1", value)
-    effects = site.wait(1.0)
-    alarm = site.alarm("fire_fault:line-1")
-    assert alarm is not None
-    assert (alarm.params["text"], alarm.severity) == (text, Severity.HIGH)
-    assert of(effects, Command) == []
-    site.reads("panel.line1", NORMAL)
-    site.wait(1.0)
-    site.operates(Action.ACKNOWLEDGE, "fire_fault:line-1")
-    assert site.alarm("fire_fault:line-1") is None
-
-
-def test_a_line_that_cannot_be_read_is_a_fault_and_does_not_end_a_fire() -> None:
-    site = Site()
-    site.reads("panel.line1", FIRE)
-    site.wait(1.0)
-    site.loses("panel.line1", NORMAL)
-    effects = site.wait(60.0)
-    assert site.alarm("fire_fault:line-1")
-    assert stages(effects) == []
-
-
-def test_another_fault_of_a_line_is_another_alarm_and_the_same_one_is_not() -> None:
-    site = Site()
-    for value in (9000.0, 9500.0):
-        site.reads("panel.line1", value)
-        site.wait(1.0)
-        site.operates(Action.ACKNOWLEDGE, "fire_fault:line-1")
-    site = site.restarted()
-    site.reads("panel.line1", 9000.0)
-    site.wait(1.0)
-    alarm = site.alarm("fire_fault:line-1")
-    assert alarm is not None
-    assert (alarm.params["text"], alarm.state) == ("open", AlarmState.ACKNOWLEDGED)
-    site.reads("panel.line1", 100.0)
-    site.wait(1.0)
-    alarm = site.alarm("fire_fault:line-1")
-    assert alarm is not None
-    assert (alarm.params["text"], alarm.state) == ("short", AlarmState.UNACKNOWLEDGED)
-
-
-def test_a_line_that_says_fire_has_no_fault_any_more() -> None:
-    site = Site()
-    site.reads("panel.line1", 9000.0)
-    site.wait(1.0)
-    site.reads("panel.line1", FIRE)
-    site.wait(1.0)
-    alarm = site.alarm("fire_fault:line-1")
-    assert alarm is not None
-    assert alarm.state is AlarmState.RETURNED
-
-
-@pytest.mark.parametrize("says", ["nothing", "nothing readable"])
-def test_a_line_that_cannot_be_read_from_the_start_is_a_fault(says: str) -> None:
-    site = Site()
-    site.wait(1.0)
-    if says != "nothing":
-        site.loses("panel.line1")
-    site.wait(9.0)
-    assert site.alarm("fire_fault:line-1") is None
-    site.wait(0.3)
-    alarm = site.alarm("fire_fault:line-1")
-    assert alarm is not None
-    assert alarm.params["text"] == "unreadable"
-
-
-def test_a_dry_contact_reads_as_nought_or_one() -> None:
-    bands = tuple(replace(PLAN.fire[0].bands[n], low=low, high=low + 0.5) for n, low in ((1, 1.0), (2, 0.0)))
-    site = Site(replace(PLAN, fire=(replace(PLAN.fire[0], bands=bands),)))
-    site.reads("panel.line1", False)
-    assert outputs(site.wait(1.0), Do.SET) == set()
-    site.reads("panel.line1", True)
-    assert outputs(site.wait(1.0), Do.SET) == OUTPUTS
 
 
 def test_a_restart_in_a_fire_sets_every_output_in_its_first_step() -> None:

@@ -24,6 +24,22 @@ class SerialPort:
     parity: Parity = Parity.NONE
     stop_bits: int = 1
     rs485: bool = False  # the kernel driver switches the transceiver's direction (TIOCSRS485)
+    data_bits: int = 8  # ASCII lines often have 7
+
+    @property
+    def character(self) -> float:
+        """s that one character takes: start bit, data bits, parity if any, stop bits."""
+        return (1 + self.data_bits + (self.parity is not Parity.NONE) + self.stop_bits) / self.baud
+
+
+@dataclass(frozen=True, slots=True)
+class Tls:
+    """Files in PEM. Modbus/TCP Security (MB-TCP-Security V2.1, clause 8) wants both ends to show one."""
+
+    ca: str = ""  # who signs the device's certificate; empty: the system's authorities
+    cert: str = ""  # our own certificate, with `key`; empty: we show none
+    key: str = ""
+    name: str = ""  # the name in the device's certificate, when it is not the host's
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +49,8 @@ class TcpPort:
     host: str
     port: int
     listen: bool = False
+    tls: Tls | None = None
+    line_baud: int | None = None  # of the serial line behind it, where it is a gateway to one
 
 
 Port = SerialPort | TcpPort
@@ -40,6 +58,7 @@ Port = SerialPort | TcpPort
 
 class Framing(StrEnum):
     RTU = "rtu"
+    ASCII = "ascii"
     TCP = "tcp"
 
 
@@ -57,6 +76,8 @@ class BusPlan:
 
     framing: Framing
     units: tuple[Unit, ...]
+    echo: bool = False  # the adapter hands back what was sent
+    outstanding: int = 1  # requests that may be out at once (TCP framing only)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +91,7 @@ class LinkPlan:
         match self.wire:
             case ReaderPlan(device):
                 return (device,)
-            case BusPlan(_, units):
+            case BusPlan(units=units):
                 return tuple(unit.device for unit in units)
 
 
@@ -78,6 +99,6 @@ def build(link: LinkPlan) -> Driver:
     match link.wire:
         case ReaderPlan(device, kind):
             return READERS[kind].driver(device)
-        case BusPlan(framing, units):
+        case BusPlan(framing=framing, units=units):
             baud = link.port.baud if isinstance(link.port, SerialPort) else None
             return Bus(link.name, framing is Framing.TCP, units, baud)

@@ -80,8 +80,13 @@ class Point:
     write_low: float | None = None
     write_high: float | None = None
     deadband: float = 0.0  # absolute, in `unit`: smaller changes are not reported
+    min_interval: float = 0.0  # s: changes of the value come no closer together than this
+    max_interval: float | None = None  # s: an unchanged value is said again; None: the unit's heartbeat
     names: Mapping[int, Mapping[str, str]] = field(default_factory=dict)  # of values or bits, by language
     label: Mapping[str, str] = field(default_factory=dict)  # language -> the field's word
+
+
+TURNAROUND = 0.01  # s
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +97,7 @@ class Profile:
     source: str = ""
     verified: str = ""  # what was verified, and against what
     longest_read: int = 125  # registers in one read (V1.1b3, 6.3)
+    turnaround: float = TURNAROUND  # s at most, when nothing is wrong, from a request to its answer
     forbidden: tuple[tuple[Table, int, int], ...] = ()  # ranges [first, last] that must not be read
 
 
@@ -100,7 +106,7 @@ class Unit:
     """One device on a bus."""
 
     device: str
-    unit_id: int  # 1 to 247 (serial line specification V1.02, 2.2); 0 to 255 over TCP
+    unit_id: int  # 1 to 247, 0 is everyone (serial line specification V1.02, 2.2); 0 to 255 over TCP
     profile: Profile
     scan: Mapping[str, float] = field(default_factory=lambda: {"fast": 0.2, "normal": 1.0, "slow": 10.0})
     timeout: float = 0.3  # s until a request counts as unanswered

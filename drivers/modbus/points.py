@@ -84,6 +84,7 @@ class Point:
     max_interval: float | None = None  # s: an unchanged value is said again; None: the unit's heartbeat
     names: Mapping[int, Mapping[str, str]] = field(default_factory=dict)  # of values or bits, by language
     label: Mapping[str, str] = field(default_factory=dict)  # language -> the field's word
+    source: str = ""  # where it comes from, when not from where the profile does
 
 
 TURNAROUND = 0.01  # s

@@ -11,6 +11,7 @@ from enum import IntEnum
 from math import inf
 
 from sitewarden.drivers.modbus.outputs import Output, Outputs, Write
+from sitewarden.drivers.modbus.pace import NETWORK
 from sitewarden.drivers.modbus.planner import Block, halves, plan
 from sitewarden.drivers.modbus.points import Unit
 from sitewarden.drivers.modbus.schedule import Schedule
@@ -55,7 +56,7 @@ class Station:
         self.counters = Counters()
         self.outputs = Outputs(unit)
         self._polls = [
-            self._poll(block, Watch(unit.device, block, unit.heartbeat)) for block in plan(unit.profile)
+            self._poll(block, Watch(unit.device, block, unit.heartbeat)) for block in plan(unit, NETWORK)
         ]
         self._up: bool | None = None  # None: not known yet
         self._resting = False  # the breaker is open
@@ -167,7 +168,11 @@ class Station:
 
     def _read_refused(self, poll: Poll, refusal: int, at: Stamp) -> Iterator[Event]:
         self.counters.exceptions += 1
-        two = halves(poll.block) if refusal in (Refusal.ILLEGAL_ADDRESS, Refusal.ILLEGAL_VALUE) else None
+        two = (
+            halves(poll.block, self.unit.scan)
+            if refusal in (Refusal.ILLEGAL_ADDRESS, Refusal.ILLEGAL_VALUE)
+            else None
+        )
         if two is None:
             poll.misses = 0
             yield from poll.watch.failed(Reason.EXCEPTION, at)

@@ -8,6 +8,7 @@ from random import Random
 from sitewarden.config.profile import SHIPPED, load_profile
 from sitewarden.drivers.modbus.bus import Bus
 from sitewarden.drivers.modbus.codec import BIT_TABLES, width
+from sitewarden.drivers.modbus.pace import rtu
 from sitewarden.drivers.modbus.planner import plan
 from sitewarden.drivers.modbus.points import Profile, Table, Unit
 from sitewarden.drivers.plan import Framing
@@ -71,7 +72,7 @@ def _line(units: Sequence[Unit]) -> tuple[float, float]:
         used += (len(request) + len(answer)) * CHARACTER + 2 * SILENCE
         answers += 1
         outputs = bus.received(answer, at(now))
-    return used / now, answers / sum(len(plan(unit.profile)) for unit in units)
+    return used / now, answers / sum(len(plan(unit, rtu(CHARACTER, BAUD))) for unit in units)
 
 
 def _exchange(size: int) -> float:

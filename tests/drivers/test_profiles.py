@@ -6,8 +6,9 @@ import pytest
 
 from sitewarden.config.profile import SHIPPED, load_profile
 from sitewarden.drivers.modbus.codec import decode, encode
+from sitewarden.drivers.modbus.pace import NETWORK
 from sitewarden.drivers.modbus.planner import plan
-from sitewarden.drivers.modbus.points import Kind, Point, Profile
+from sitewarden.drivers.modbus.points import Kind, Point, Profile, Unit
 from sitewarden.rules.model import Reason
 from tests.drivers.virtual import unit
 
@@ -31,7 +32,7 @@ def test_a_profile_is_honest_readable_and_speaks_both_languages(file: Path) -> N
     for one in found.points:
         assert set(one.label) == {"en", "zh"}, one.name
         assert one.scan in SCANS, one.name
-    assert sum(len(block.points) for block in plan(found)) == len(found.points)
+    assert sum(len(block.points) for block in plan(Unit("device", 1, found), NETWORK)) == len(found.points)
 
 
 @pytest.mark.parametrize(

@@ -3,77 +3,26 @@
 title: {en: Grundfos CIM pump module, zh: 格兰富 CIM 泵模块}
 source: where the facts come from
 verified: what was verified, and against what
-extends: another-profile       # its points, but for those that stand here again
-addressing: documented         # registers as the manual counts them, from 1; or `wire`, from 0
+extends: another-profile       # its points; one that stands here again says what differs, null removes it
+addressing: documented         # registers as the manual counts them, from 1
 points:
   pressure: {table: holding, address: 301, type: u16, scale: 0.001, unit: bar, range: [0, 25]}
+
+Every key: `profile_shape.py`. What is wrong with a point or between two: `profile_check.py`.
 """
 
-from collections.abc import Mapping, Sequence
-from enum import StrEnum
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated
 
-from pydantic import Field
-
-from sitewarden.config.document import Document, Loc, read
+from sitewarden.config.document import Document, read
 from sitewarden.config.errors import ConfigErrors, did_you_mean, one_of
 from sitewarden.config.explain import shaped
-from sitewarden.config.types import Name, Shape, Span, Text
-from sitewarden.drivers.modbus.points import WORDS, Kind, Order, Point, Profile, Table
+from sitewarden.config.profile_address import on_the_wire
+from sitewarden.config.profile_check import check_point, check_together
+from sitewarden.config.profile_shape import Addressing, PointShape, ProfileFile, WholePoint, WholeProfile
+from sitewarden.drivers.modbus.points import WORDS, Point, Profile, Table
 
 SHIPPED = Path(__file__).parent / "profiles"
-BY_WORD = Field(strict=False)
-WRITABLE = frozenset({Table.COIL, Table.HOLDING})
-BITS = frozenset({Table.COIL, Table.DISCRETE})
-ADDRESSES = 65536  # wire addresses in a table
-
-
-class Addressing(StrEnum):
-    WIRE = "wire"
-    DOCUMENTED = "documented"
-
-
-class PointShape(Shape):
-    table: Annotated[Table, BY_WORD] = Field(description="'coil', 'discrete', 'holding' or 'input'")
-    address: int = Field(ge=0, le=ADDRESSES, description="an address")
-    type: Annotated[Kind, BY_WORD] = Field(description="a type such as 'u16' or 'bool'")
-    words: int = Field(default=1, ge=1, le=125)
-    bit: int = Field(default=0, ge=0, le=15)
-    word_order: Annotated[Order | None, BY_WORD] = None
-    byte_order: Annotated[Order | None, BY_WORD] = None
-    scale: float = 1.0
-    offset: float = 0.0
-    unit: str = ""
-    absent: int | None = None
-    range: Span | None = None
-    normal: Span | None = None
-    scan: str = "normal"
-    writable: bool = False
-    setting: bool = False
-    limits: Span | None = None
-    deadband: float = Field(default=0.0, ge=0)
-    names: dict[int, Text] = Field(default_factory=dict)
-    label: Text | None = None
-
-
-class Range(Shape):
-    table: Annotated[Table, BY_WORD] = Field(description="a table")
-    first: int = Field(ge=0, le=ADDRESSES, description="an address")
-    last: int = Field(ge=0, le=ADDRESSES, description="an address")
-
-
-class ProfileFile(Shape):
-    title: Text | None = None
-    source: str = ""
-    verified: str = ""
-    extends: str | None = None
-    addressing: Annotated[Addressing, BY_WORD] = Addressing.WIRE
-    word_order: Annotated[Order, BY_WORD] = Order.HIGH_FIRST
-    byte_order: Annotated[Order, BY_WORD] = Order.HIGH_FIRST
-    longest_read: int = Field(default=125, ge=1, le=125)
-    forbidden: list[Range] = Field(default_factory=list)
-    points: dict[Name, PointShape] = Field(default_factory=dict)
 
 
 def available(folders: Sequence[Path]) -> Mapping[str, Path]:
@@ -84,68 +33,117 @@ def available(folders: Sequence[Path]) -> Mapping[str, Path]:
 
 def load_profile(name: str, folders: Sequence[Path]) -> Profile:
     """Raises ConfigErrors with every mistake of the file, and KeyError if there is no such profile."""
-    return _load(name, available(folders), ())
-
-
-def _load(name: str, files: Mapping[str, Path], chain: tuple[str, ...]) -> Profile:
-    document = read(files[name])
-    shape = shaped(document, ProfileFile)
-    base = Profile(name, ())
-    if shape and shape.extends is not None:
-        if shape.extends not in files or shape.extends in (name, *chain):
-            others = sorted(set(files) - {name, *chain})
-            document.wrong(("extends",), one_of(others), did_you_mean(shape.extends, others))
-        else:
-            base = _load(shape.extends, files, (name, *chain))
-    points = {point.name: point for point in base.points}
-    if shape:
-        points |= {point: _point(document, shape, point) for point in shape.points}
-    if shape and not points:
-        document.wrong(("points",), "at least one point")
-    if document.errors or not shape:
-        raise ConfigErrors(document.errors)
-    own = shape.model_fields_set
+    whole = _whole(name, available(folders), ())
+    file = whole.file
     return Profile(
         name,
-        tuple(points.values()),
-        title=shape.title.get("en", "") if shape.title else base.title,
-        source=shape.source or base.source,
-        verified=shape.verified or base.verified,
-        longest_read=shape.longest_read if "longest_read" in own else base.longest_read,
-        forbidden=(*base.forbidden, *_forbidden(document, shape)),
+        tuple(_point(point, shape) for point, shape in whole.points.items()),
+        title=file.title.get("en", "") if file.title else "",
+        source=file.source,
+        verified=file.verified,
+        longest_read=file.longest_read,
+        turnaround=file.turnaround,
+        forbidden=tuple(whole.forbidden),
     )
 
 
-def _forbidden(document: Document, shape: ProfileFile) -> list[tuple[Table, int, int]]:
-    first = int(shape.addressing is Addressing.DOCUMENTED)
-    ranges = []
-    for at, one in enumerate(shape.forbidden):
-        if not first <= one.first <= one.last:
-            document.wrong(("forbidden", at), f"addresses from {first} on, the first before the last")
-        ranges.append((one.table, one.first - first, one.last - first))
-    return ranges
+def _whole(name: str, files: Mapping[str, Path], chain: tuple[str, ...]) -> WholeProfile:
+    document = read(files[name])
+    own = shaped(document, ProfileFile) or ProfileFile()
+    base = _base(document, own, files, (*chain, name))
+    points = dict(base.points)
+    for point, shape in own.points.items():
+        if shape is not None:
+            if complete := _complete(document, own, point, shape, base.points.get(point)):
+                points[point] = complete
+        elif points.pop(point, None) is None:
+            expected = "a point, or one of the extended profile to leave out"
+            document.wrong(("points", point), expected, did_you_mean(point, base.points))
+    if not points:
+        document.wrong(("points",), "at least one point")
+    said = {key: getattr(own, key) for key in own.model_fields_set}
+    forbidden = (*base.forbidden, *_forbidden(document, own))
+    whole = WholeProfile(base.file.model_copy(update=said), points, forbidden)
+    check_together(document, whole)
+    if document.errors:
+        raise ConfigErrors(document.errors)
+    return whole
 
 
-def _point(document: Document, file: ProfileFile, name: str) -> Point:
-    shape = file.points[name]
+def _base(
+    document: Document, own: ProfileFile, files: Mapping[str, Path], chain: tuple[str, ...]
+) -> WholeProfile:
+    """`chain`: the profiles on the way here, each of which extends the next."""
+    if own.extends is None:
+        return WholeProfile()
+    if own.extends in chain:
+        circle = " → ".join((*chain, own.extends))
+        document.wrong(("extends",), f"a profile that does not extend this one in turn: {circle}")
+    elif own.extends not in files:
+        others = sorted(set(files) - set(chain))
+        document.wrong(("extends",), one_of(others), did_you_mean(own.extends, others))
+    else:
+        return _whole(own.extends, files, chain)
+    raise ConfigErrors(document.errors)  # what its points are is not known, nor what is wrong with them
+
+
+def _complete(
+    document: Document, file: ProfileFile, name: str, own: PointShape, before: WholePoint | None
+) -> WholePoint | None:
+    """The point as it stands in the file over what was inherited; None, and noted, if it is not whole."""
     loc = ("points", name)
-    _check(document, loc, shape)
-    words = WORDS.get(shape.type, shape.words)
-    first = int(file.addressing is Addressing.DOCUMENTED)
-    if not first <= shape.address <= ADDRESSES - words + first:
-        document.wrong((*loc, "address"), f"{first} to {ADDRESSES - words + first}")
+    said = {key: getattr(own, key) for key in own.model_fields_set}
+    over = before or PointShape(word_order=file.word_order, byte_order=file.byte_order)
+    point = over.model_copy(update=said)
+    table, address = point.table, point.address
+    if file.addressing is Addressing.REFERENCE and own.table:
+        document.wrong((*loc, "table"), "no table: the first digit of the address says it", at_key=True)
+    if own.address is not None:
+        width = WORDS.get(point.type, point.words) if point.type else 1
+        try:
+            table, address = on_the_wire(file.addressing, table, own.address, width)
+        except ValueError as error:
+            document.broken((*loc, "address"), str(error))
+            return None
+    if table is None or address is None or point.type is None:
+        for key, value in (("table", table), ("address", address), ("type", point.type)):
+            if value is None:
+                document.broken((*loc, key), str(PointShape.model_fields[key].description))
+        return None
+    whole = WholePoint.model_construct(**(dict(point) | {"table": table, "address": address}))
+    check_point(document, loc, whole, own.model_fields_set if before is None else frozenset())
+    return whole
+
+
+def _forbidden(document: Document, file: ProfileFile) -> Iterator[tuple[Table, int, int]]:
+    for at, one in enumerate(file.forbidden):
+        try:
+            table, first = on_the_wire(file.addressing, one.table, one.first)
+            table_of_last, last = on_the_wire(file.addressing, one.table, one.last)
+        except ValueError as error:
+            document.wrong(("forbidden", at), f"from {error}, and to the same")
+            continue
+        if table is None:
+            document.wrong(("forbidden", at, "table"), "a table")
+        elif table is not table_of_last or last < first:
+            document.wrong(("forbidden", at), "addresses of one table, the first before the last")
+        else:
+            yield table, first, last
+
+
+def _point(name: str, shape: WholePoint) -> Point:
     low, high = shape.range or (None, None)
     normal_low, normal_high = shape.normal or (None, None)
     write_low, write_high = shape.limits or (None, None)
     return Point(
         name,
         shape.table,
-        shape.address - first,
+        shape.address,
         shape.type,
-        words=words,
+        words=shape.width,
         bit=shape.bit,
-        word_order=shape.word_order or file.word_order,
-        byte_order=shape.byte_order or file.byte_order,
+        word_order=shape.word_order,
+        byte_order=shape.byte_order,
         scale=shape.scale,
         offset=shape.offset,
         unit=shape.unit,
@@ -159,27 +157,20 @@ def _point(document: Document, file: ProfileFile, name: str) -> Point:
         setting=shape.setting,
         write_low=write_low,
         write_high=write_high,
-        deadband=shape.deadband,
+        deadband=_deadband(shape),
+        min_interval=shape.min_interval,
+        max_interval=shape.max_interval,
         names=shape.names,
         label=shape.label or {},
+        source=shape.source,
     )
 
 
-def _check(document: Document, loc: Loc, shape: PointShape) -> None:
-    """What the keys of one point must say together."""
-    given = shape.model_fields_set
-    if (shape.table in BITS) != (shape.type is Kind.BOOL):
-        kind = "'bool'" if shape.table in BITS else "a register's type such as 'u16' or 'bit'"
-        document.wrong((*loc, "type"), f"{kind} in the table {str(shape.table)!r}")
-    if shape.writable and shape.table not in WRITABLE:
-        document.wrong((*loc, "writable"), "only a coil or a holding register to be writable")
-    if "limits" in given and not shape.writable:
-        document.wrong((*loc, "limits"), "limits only where writable is true")
-    if "bit" in given and shape.type is not Kind.BIT:
-        document.wrong((*loc, "bit"), "a bit only with the type 'bit'")
-    if "words" in given and shape.type not in {Kind.STRING, Kind.BCD}:
-        document.wrong((*loc, "words"), "words only with the types 'string' and 'bcd'")
-    if "names" in given and shape.type not in {Kind.ENUM, Kind.BITS}:
-        document.wrong((*loc, "names"), "names only with the types 'enum' and 'bits'")
-    if shape.scale == 0:
-        document.wrong((*loc, "scale"), "a scale other than 0")
+def _deadband(shape: WholePoint) -> float:
+    """In the point's unit."""
+    if shape.deadband is None:
+        return 0.0
+    if not shape.deadband.percent:
+        return shape.deadband.amount
+    low, high = shape.range or (0.0, 0.0)
+    return shape.deadband.amount / 100 * (high - low)

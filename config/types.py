@@ -9,9 +9,12 @@ from sitewarden.config.words import (
     ADDRESS,
     DURATION,
     LANGUAGES,
+    PERCENT,
     SIZE,
     Address,
+    Deadband,
     address,
+    deadband,
     duration,
     host,
     scalar,
@@ -68,6 +71,13 @@ Span = Annotated[
     tuple[float, float],
     PlainValidator(span),
     _schema("array", items={"type": "number"}, minItems=2, maxItems=2),
+]
+Change = Annotated[
+    Deadband,
+    PlainValidator(deadband),
+    WithJsonSchema(
+        {"anyOf": [{"type": "number", "minimum": 0}, {"type": "string", "pattern": f"^{PERCENT.pattern}$"}]}
+    ),
 ]
 Name = Annotated[
     str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,62}$", description="a name of letters, digits, - and _")

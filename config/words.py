@@ -22,12 +22,22 @@ MODBUS_TCP = 502
 _LABEL = "[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
 HOST_NAME = re.compile(rf"(?:{_LABEL}\.)*(?![0-9]+$){_LABEL}")
 NAME_MOST = 253  # characters
+PERCENT = re.compile(r"(\d{1,3}(?:\.\d{1,9})?) ?%")
 
 
 @dataclass(frozen=True, slots=True)
 class Address:
     host: str
     port: int
+
+
+@dataclass(frozen=True, slots=True)
+class Deadband:
+    """A change in the point's unit, or in per cent of its range (OPC 10000-8, 6.2: AbsoluteDeadband and
+    PercentDeadband)."""
+
+    amount: float
+    percent: bool = False
 
 
 def duration(value: object) -> float:
@@ -88,6 +98,16 @@ def span(value: object) -> tuple[float, float]:
         case [int() | float() as low, int() | float() as high] if low < high:
             return float(low), float(high)
     raise ValueError("[low, high] with low below high")
+
+
+def deadband(value: object) -> Deadband:
+    """Of 0.02 or "1%"."""
+    match value:
+        case int() | float() if not isinstance(value, bool) and value >= 0:
+            return Deadband(float(value))
+        case str() if (match := PERCENT.fullmatch(value)) and float(match[1]) <= 100:
+            return Deadband(float(match[1]), percent=True)
+    raise ValueError("a change such as 0.02, or a part of the range such as '1%'")
 
 
 def secret(value: object) -> object:

@@ -6,6 +6,8 @@ import pytest
 
 from sitewarden.config.errors import ConfigErrors
 from sitewarden.config.profile import SHIPPED, available, load_profile
+from sitewarden.config.profile_address import as_written
+from sitewarden.config.profile_shape import Addressing
 from sitewarden.drivers.modbus.codec import width
 from sitewarden.drivers.modbus.points import Kind, Order, Point, Table
 from tests.config.site_text import blocks, place
@@ -82,24 +84,97 @@ def test_mistakes_have_their_place(tmp_path: Path, point: str, says: str) -> Non
     assert f"{file}:{line}:{col}: {says}" in str(caught.value).splitlines()
 
 
-def test_extends_takes_points_over_and_replaces_what_stands_again(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("text", "says"), blocks("profile_file_mistakes.txt"))
+def test_mistakes_of_a_whole_file_have_their_place(tmp_path: Path, text: str, says: str) -> None:
+    flow, level = "{table: input, address: 0, type: u16, scale: 0.1}", "{table: input, address: 1, type: u16}"
+    status = "{table: holding, address: 9, type: bits}"
+    profile(tmp_path, "pump", f"points: {{flow: {flow}, level: {level}, status: {status}}}\n")
+    file = profile(tmp_path, "again", text)
+    line, col = place(file)
+    with pytest.raises(ConfigErrors) as caught:
+        load_profile("again", [tmp_path])
+    assert str(caught.value).splitlines() == [f"{file}:{line}:{col}: {says}"]
+
+
+def test_extends_takes_points_over_and_changes_what_is_said_again(tmp_path: Path) -> None:
     profile(tmp_path, "pump", GOOD)
-    level, flow = (f"{{table: input, address: {address}, type: u16}}" for address in (7, 8))
-    profile(tmp_path, "twin", f"extends: pump\npoints:\n  level: {level}\n  flow: {flow}\n")
+    flow = "{table: input, address: 8, type: u16}"
+    profile(
+        tmp_path,
+        "twin",
+        "extends: pump\nturnaround: 50ms\nforbidden: [{table: input, first: 90, last: 99}]\n"
+        f"points:\n  level: {{address: 7, type: u16}}\n  flow: {flow}\n  mode: null\n",
+    )
+    profile(tmp_path, "third", "extends: twin\npoints: {level: {scale: 1}, power: null}\n")
     twin = load_profile("twin", [tmp_path])
-    assert [point.name for point in twin.points] == ["power", "level", "mode", "flow"]
-    assert (twin.points[1].address, twin.points[1].kind) == (7, Kind.U16)
-    assert (twin.title, twin.source, twin.longest_read) == ("A pump", "its manual", 60)
+    assert [point.name for point in twin.points] == ["power", "level", "flow"]
+    level = twin.points[1]
+    assert (level.address, level.kind, level.scale, level.offset) == (7, Kind.U16, 0.1, -1.0)
+    assert level.word_order is Order.HIGH_FIRST
+    assert (twin.title, twin.source, twin.longest_read, twin.turnaround) == ("A pump", "its manual", 60, 0.05)
+    assert twin.forbidden == ((Table.HOLDING, 10, 19), (Table.INPUT, 90, 99))
+    level, flowing = load_profile("third", [tmp_path]).points
+    assert (level.address, level.scale, level.deadband, flowing.name) == (7, 1.0, 0.5, "flow")
 
 
-def test_extends_in_a_circle_or_of_nothing(tmp_path: Path) -> None:
-    profile(tmp_path, "a", "extends: b\n")
+def test_mistakes_of_an_extended_profile_are_told_in_its_own_file(tmp_path: Path) -> None:
+    file = profile(tmp_path, "a", "points: {p: {table: input, address: 1, type: u17}}\n")
     profile(tmp_path, "b", "extends: a\n")
-    profile(tmp_path, "c", "extends: bb\n")
-    with pytest.raises(ConfigErrors, match=r"b.yaml:1:10: extends: found 'a', expected one of 'c'"):
+    with pytest.raises(ConfigErrors) as caught:
+        load_profile("b", [tmp_path])
+    assert [error.file for error in caught.value.errors] == [str(file)]
+
+
+def test_extends_in_a_circle_is_told_with_the_way_around(tmp_path: Path) -> None:
+    for name, extends in ("ab", "bc", "ca"):
+        profile(tmp_path, name, f"extends: {extends}\n")
+    with pytest.raises(ConfigErrors, match=r"c.yaml:1:10: extends: found 'a', expected .* a → b → c → a$"):
         load_profile("a", [tmp_path])
-    with pytest.raises(ConfigErrors, match="did you mean 'b'"):
-        load_profile("c", [tmp_path])
+
+
+@pytest.mark.parametrize(
+    ("number", "table", "address"),
+    [
+        (1, Table.COIL, 0),
+        (9999, Table.COIL, 9998),
+        (10001, Table.DISCRETE, 0),
+        (100001, Table.DISCRETE, 0),
+        (39999, Table.INPUT, 9998),
+        (310000, Table.INPUT, 9999),
+        (40001, Table.HOLDING, 0),
+        (400001, Table.HOLDING, 0),
+        (465536, Table.HOLDING, 65535),
+    ],
+)
+def test_a_reference_number_says_table_and_address(
+    tmp_path: Path, number: int, table: Table, address: int
+) -> None:
+    kind = Kind.BOOL if table in {Table.COIL, Table.DISCRETE} else Kind.U16
+    profile(tmp_path, "a", f"addressing: reference\npoints: {{p: {{address: {number}, type: {kind}}}}}\n")
+    (point,) = load_profile("a", [tmp_path]).points
+    assert (point.table, point.address) == (table, address)
+    assert as_written(Addressing.REFERENCE, table, address) in {number, number - 90_000 * (number // 100_000)}
+
+
+def test_a_bit_may_be_named_of_what_is_a_number_too(tmp_path: Path) -> None:
+    word = "{table: holding, address: 0, type: bits, writable: true}"
+    bit = "{table: holding, address: 0, type: bit, bit: 3}"
+    profile(tmp_path, "a", f"points: {{word: {word}, bit: {bit}}}\n")
+    assert len(load_profile("a", [tmp_path]).points) == 2
+
+
+def test_when_a_point_is_said_again_and_how_much_of_a_change_counts(tmp_path: Path) -> None:
+    profile(
+        tmp_path,
+        "a",
+        "points:\n  p:\n    {table: input, address: 0, type: u16, scale: 0.1, range: [20, 70],\n"
+        "    deadband: 1%, min_interval: 500ms, max_interval: 5min, source: its label}\n",
+    )
+    profile(tmp_path, "b", "extends: a\npoints: {p: {range: [0, 10]}}\n")
+    (point,) = load_profile("a", [tmp_path]).points
+    assert (point.deadband, point.min_interval, point.max_interval) == (0.5, 0.5, 300.0)
+    assert point.source == "its label"
+    assert load_profile("b", [tmp_path]).points[0].deadband == 0.1, "a part of the new range"
 
 
 def test_the_site_s_own_profile_comes_before_the_shipped_one(tmp_path: Path) -> None:

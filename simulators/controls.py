@@ -3,6 +3,7 @@
 press(estate, "burst_pipe", "", at)
 press(estate, "swipe", "in-1/expired", at)     # lane and what kind of card, or the card's digits
 press(estate, "line_fault", "panel-1/open", at)
+press(estate, "device_fault", "pump-1/slow", at)
 press(estate, "unplug", "gate-in", at)         # the host of the estate pulls the plug
 """
 
@@ -14,6 +15,7 @@ from enum import StrEnum
 from functools import partial
 
 from sitewarden.rules.model import Stamp
+from sitewarden.simulators.ailments import Ailment, ail, heal
 from sitewarden.simulators.estate import Estate
 from sitewarden.simulators.gate import Car
 from sitewarden.simulators.plant.fireline import LineState
@@ -77,6 +79,10 @@ def _controls(estate: Estate) -> Iterator[Control]:
         for broken in BROKEN:
             yield Control("line_fault", f"{panel}/{broken}")
         yield Control("line_mended", panel)
+    for device in estate.units:
+        for ailment in Ailment:
+            yield Control("device_fault", f"{device}/{ailment}")
+        yield Control("device_mended", device)
     yield from _for_each(estate.twins, "unplug", "plug")
 
 
@@ -152,6 +158,17 @@ def _line_mended(estate: Estate, panel: str, at: Stamp) -> None:
     estate.lines[panel].broken = None
 
 
+def _device_fault(estate: Estate, target: str, at: Stamp) -> None:
+    device, _, name = target.partition("/")
+    if name not in set(Ailment):
+        raise KeyError(target)
+    ail(estate.units[device], Ailment(name), at.mono)
+
+
+def _device_mended(estate: Estate, device: str, at: Stamp) -> None:
+    heal(estate.units[device])
+
+
 def _unplug(estate: Estate, target: str, at: Stamp) -> None:
     if target not in estate.twins:
         raise KeyError(target)
@@ -176,6 +193,8 @@ PRESSES: Mapping[str, Press] = {
     "fire_over": partial(_fire, False),
     "line_fault": _line_fault,
     "line_mended": _line_mended,
+    "device_fault": _device_fault,
+    "device_mended": _device_mended,
     "unplug": _unplug,
     "plug": _plug,
 }

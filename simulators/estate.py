@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from functools import partial
 from random import Random
 
+from sitewarden.drivers.modbus.pace import rtu
 from sitewarden.drivers.modbus.points import Kind, Unit
-from sitewarden.drivers.plan import BusPlan, LinkPlan, ReaderPlan
+from sitewarden.drivers.plan import BusPlan, Framing, LinkPlan, ReaderPlan, TcpPort
 from sitewarden.rules.model import Permit, Stamp, Value
 from sitewarden.rules.plan import FireInput, Lane, SitePlan
 from sitewarden.simulators.base import Twin
@@ -31,9 +32,11 @@ from sitewarden.simulators.plant.fireline import OHMS, FireLine, LineState
 from sitewarden.simulators.plant.lift import Lift
 from sitewarden.simulators.plant.sump import Sump
 from sitewarden.simulators.plant.water import Pump, Waterworks
+from sitewarden.simulators.serial_gateway import GatewayLine, SerialGateway
 from sitewarden.simulators.traffic import Traffic
 
 STEP = 1.0  # s of a step of the water
+CHARACTER = 11  # bits, on the serial line behind a gateway (V1.02, 2.5.1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,8 +153,12 @@ class Estate:
         match link.wire:
             case ReaderPlan(device):
                 return self._readers.setdefault(device, CardReaderTwin())
-            case BusPlan(framing, units):
-                return ModbusSlave(framing, [self._unit(unit) for unit in units])
+            case BusPlan(framing, plans):
+                units = [self._unit(plan) for plan in plans]
+                if framing is Framing.TCP and isinstance(link.port, TcpPort) and link.port.line_baud:
+                    baud = link.port.line_baud
+                    return SerialGateway(GatewayLine(units, rtu(CHARACTER / baud, baud)))
+                return ModbusSlave(framing, units)
 
     def _unit(self, unit: Unit) -> SlaveUnit:
         chance = self.chance(self._seed, unit.device)
@@ -174,7 +181,7 @@ class Estate:
             case "two-pump-sump":
                 sump = self.sumps[unit.device] = Sump(chance)
                 source.inputs |= sump_face(sump)
-        self.units[unit.device] = SlaveUnit(unit, source)
+        self.units[unit.device] = SlaveUnit(unit, source, self.chance(self._seed, f"{unit.device}/wire"))
         return self.units[unit.device]
 
     def _wire_lane(self, lane: Lane) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from enum import StrEnum
 
+from sitewarden.simulators.ailments import health
 from sitewarden.simulators.controls import Control
 from sitewarden.simulators.estate import Estate
 from sitewarden.simulators.plant.lift import Phase
@@ -31,6 +32,7 @@ def picture(estate: Estate) -> tuple[object, ...]:
         tuple(lift.phase is Phase.STUCK for lift in estate.lifts.values()),
         tuple((line.fire, line.broken) for line in estate.lines.values()),
         tuple(gate.cars for gate in estate.gates.values()),
+        tuple(health(unit) for unit in estate.units.values()),
     )
 
 

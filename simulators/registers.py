@@ -32,7 +32,7 @@ class Registers:
     """Addresses between the first and the last point of a table exist, and read 0 in the gaps."""
 
     def __init__(self, profile: Profile, source: Source) -> None:
-        self.refused: set[tuple[Table, int]] = set()  # addresses that answer with exception 2
+        self.refused: dict[tuple[Table, int], int] = {}  # addresses that answer with an exception, and which
         self._source = source
         self._points = {point.name: point for point in profile.points}
         self._shown: dict[str, Value | None] = {}
@@ -80,8 +80,10 @@ class Registers:
         words = self._tables[table]
         if first not in words or first + count - 1 not in words:
             raise Refused(ILLEGAL_ADDRESS)
-        if self.refused and any((table, address) in self.refused for address in range(first, first + count)):
-            raise Refused(ILLEGAL_ADDRESS)
+        if self.refused:
+            for address in range(first, first + count):
+                if code := self.refused.get((table, address)):
+                    raise Refused(code)
 
     def _refresh(self, at: Stamp) -> None:
         """Encodes what changed since the last look."""

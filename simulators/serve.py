@@ -16,12 +16,13 @@ from pathlib import Path
 from random import Random
 from typing import Protocol
 
-from sitewarden.drivers.plan import LinkPlan, Port, SerialPort, TcpPort
+from sitewarden.drivers.plan import BusPlan, LinkPlan, Port, SerialPort, TcpPort
 from sitewarden.rules.model import Stamp
 from sitewarden.simulators.base import Twin
 from sitewarden.simulators.controls import press
 from sitewarden.simulators.estate import Estate
 from sitewarden.simulators.modbus_slave import ModbusSlave
+from sitewarden.simulators.serial_gateway import SerialGateway
 from sitewarden.simulators.wire import Wire, char_time
 
 LOOPBACK = "127.0.0.1"
@@ -81,12 +82,13 @@ class Served:
 
     def add(self, link: LinkPlan, ports_dir: Path) -> None:
         twin = self.estate.twins[link.name]
+        echo = isinstance(link.wire, BusPlan) and link.wire.echo
         outlet: Outlet
         match link.port:
             case SerialPort():
-                outlet = Pty(self, twin, ports_dir / link.name, link.port)
+                outlet = Pty(self, twin, ports_dir / link.name, link.port, echo)
             case TcpPort():
-                outlet = Server(self, twin, link.port)
+                outlet = Server(self, twin, link.port, echo)
         outlet.plug()
         self._outlets[link.name] = outlet
         self.ports[link.name] = outlet.port
@@ -125,10 +127,11 @@ class Served:
 
 
 class Conversation:
-    """One open descriptor and the twin that speaks through it, at the pace of the wire."""
+    """One open descriptor and the twin that speaks through it, at the pace of the wire. `echo`: what is sent
+    to it comes back first, as from an adapter that hears itself."""
 
-    def __init__(self, host: Served, descriptor: int, twin: Twin, char: float) -> None:
-        self._host, self._descriptor, self.twin = host, descriptor, twin
+    def __init__(self, host: Served, descriptor: int, twin: Twin, char: float, echo: bool) -> None:
+        self._host, self._descriptor, self.twin, self._echo = host, descriptor, twin, echo
         self._heard, self._said = Wire(Random(0), char), Wire(Random(0), char)
         self.open = True
         os.set_blocking(descriptor, False)
@@ -157,6 +160,8 @@ class Conversation:
             self._host.later(mono, partial(self._hear, piece))
 
     def _hear(self, data: bytes) -> None:
+        if self._echo:
+            self._write(data)
         if self.open:
             self.say(self.twin.received(data, self._host.now()))
 
@@ -186,8 +191,9 @@ class Outlet(Protocol):
 
 
 class Pty:
-    def __init__(self, host: Served, twin: Twin, path: Path, port: SerialPort) -> None:
+    def __init__(self, host: Served, twin: Twin, path: Path, port: SerialPort, echo: bool) -> None:
         self.port: Port = replace(port, path=str(path))
+        self._echo = echo
         self._host, self._twin, self._path, self._char = host, twin, path, char_time(port)
         self._far: Conversation | None = None
         self._near = -1  # kept open, so that the PTY lives on when the gateway closes it
@@ -206,7 +212,7 @@ class Pty:
         self._path.parent.mkdir(parents=True, exist_ok=True)
         self._path.unlink(missing_ok=True)
         self._path.symlink_to(os.ttyname(self._near))
-        self._far = Conversation(self._host, far, self._twin, self._char)
+        self._far = Conversation(self._host, far, self._twin, self._char, self._echo)
 
     def unplug(self) -> None:
         if self._far:
@@ -224,8 +230,8 @@ class Pty:
 class Server:
     """A TCP server; every connection talks to the same units."""
 
-    def __init__(self, host: Served, twin: Twin, port: TcpPort) -> None:
-        self._host, self._twin = host, twin
+    def __init__(self, host: Served, twin: Twin, port: TcpPort, echo: bool) -> None:
+        self._host, self._twin, self._echo = host, twin, echo
         self._socket: socket.socket | None = None
         self._talks: list[Conversation] = []
         self.port: Port = TcpPort(LOOPBACK, port.port if port.host in (LOOPBACK, "localhost") else 0)
@@ -262,6 +268,6 @@ class Server:
     def _accept(self) -> None:
         assert self._socket
         connection, _ = self._socket.accept()
-        twin = self._twin.session() if isinstance(self._twin, ModbusSlave) else self._twin
+        twin = self._twin.session() if isinstance(self._twin, ModbusSlave | SerialGateway) else self._twin
         self._talks = [talk for talk in self._talks if talk.open]
-        self._talks.append(Conversation(self._host, connection.detach(), twin, 0.0))
+        self._talks.append(Conversation(self._host, connection.detach(), twin, 0.0, self._echo))

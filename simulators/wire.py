@@ -7,18 +7,14 @@ other; over TCP only the delay counts. All chance comes from the generator that 
 from dataclasses import dataclass
 from random import Random
 
-from sitewarden.drivers.plan import Parity, Port, SerialPort
+from sitewarden.drivers.plan import Port, SerialPort
 
 Arrival = tuple[float, bytes]
 
 
 def char_time(port: Port) -> float:
-    """Seconds that one character takes: start bit, eight data bits, parity if any, stop bits."""
-    match port:
-        case SerialPort(baud=baud, parity=parity, stop_bits=stop_bits):
-            return (9 + (parity is not Parity.NONE) + stop_bits) / baud
-        case _:
-            return 0.0
+    """Seconds that one character takes; over TCP none."""
+    return port.character if isinstance(port, SerialPort) else 0.0
 
 
 @dataclass(slots=True)
@@ -30,6 +26,23 @@ class Faults:
     duplicate: float = 0.0  # of a chunk to come twice
     split: float = 0.0  # of a chunk to come in two pieces
     stray: float = 0.0  # of a rubbish byte before a chunk
+
+    def spoil(self, data: bytes, chance: Random) -> list[bytes]:
+        """What becomes of a chunk: the pieces in which it comes, none of them empty."""
+        hit = chance.random
+        out = bytearray()
+        if hit() < self.stray:
+            out.append(chance.randrange(256))
+        for byte in data:
+            if hit() >= self.loss:
+                out.append(byte ^ (1 << chance.randrange(8)) if hit() < self.noise else byte)
+        if hit() < self.duplicate:
+            out *= 2
+        pieces = [bytes(out)]
+        if len(out) > 1 and hit() < self.split:
+            at = chance.randrange(1, len(out))
+            pieces = [bytes(out[:at]), bytes(out[at:])]
+        return [*filter(None, pieces)]
 
 
 class Wire:
@@ -48,24 +61,8 @@ class Wire:
             return []
         if self.faults is None:
             return [(self._free_at + self.delay, data)]
-        return self._spoilt(data, begin, self.faults)
-
-    def _spoilt(self, data: bytes, begin: float, faults: Faults) -> list[Arrival]:
-        hit = self._chance.random
-        out = bytearray()
-        if hit() < faults.stray:
-            out.append(self._chance.randrange(256))
-        for byte in data:
-            if hit() >= faults.loss:
-                out.append(byte ^ (1 << self._chance.randrange(8)) if hit() < faults.noise else byte)
-        if hit() < faults.duplicate:
-            out *= 2
-        pieces = [bytes(out)]
-        if len(out) > 1 and hit() < faults.split:
-            at = self._chance.randrange(1, len(out))
-            pieces = [bytes(out[:at]), bytes(out[at:])]
         arrivals: list[Arrival] = []
-        for piece in filter(None, pieces):
+        for piece in self.faults.spoil(data, self._chance):
             begin += len(piece) * self._char
             arrivals.append((begin + self.delay, piece))
         self._free_at = max(self._free_at, begin)

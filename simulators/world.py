@@ -15,7 +15,7 @@ from itertools import count
 from sitewarden.drivers.base import Driver
 from sitewarden.drivers.engine import Commit, Engine, Publish, Send, Todo
 from sitewarden.drivers.line import Failed
-from sitewarden.drivers.plan import LinkPlan, build
+from sitewarden.drivers.plan import BusPlan, LinkPlan, build
 from sitewarden.rules.ahead import LIMIT, Ticket
 from sitewarden.rules.core import Core
 from sitewarden.rules.model import Effect, Event, Permit, Reading, Stamp
@@ -51,6 +51,7 @@ class World:
         self.disk = Disk(Estate.chance(seed, "disk"))
         self.mono = start.mono
         self._plan, self._links, self._permits, self._start = plan, links, permits, start
+        self._echoes = {link.name for link in links if isinstance(link.wire, BusPlan) and link.wire.echo}
         self.to_field: Mapping[str, Wire] = {link.name: self._wire(seed, link, "out") for link in links}
         self.to_gateway: Mapping[str, Wire] = {link.name: self._wire(seed, link, "in") for link in links}
         self._log = sha256()
@@ -215,6 +216,8 @@ class World:
 
     def _field_hears(self, link: str, data: bytes, epoch: int) -> None:
         if epoch == self._epoch[link] and link not in self._unplugged:
+            if link in self._echoes:
+                self._gateway_hears(link, data, epoch)
             for answer in self.estate.twins[link].received(data, self.now):
                 self._field_says(link, answer)
             self._field_settles()

@@ -82,7 +82,7 @@ def test_a_dead_unit_takes_only_its_own_points_down(world: World) -> None:
 
 
 def test_registers_that_a_device_does_not_have_cost_only_themselves(world: World) -> None:
-    world.estate.units["pump-1"].registers.refused.add((Table.HOLDING, 301))
+    world.estate.units["pump-1"].registers.refused[Table.HOLDING, 301] = 2
     world.run(T0 + 20)
     newest = {reading.point: reading for reading in readings(world, "pump-1", T0)}
     bad = {point for point, reading in newest.items() if reading.quality is not Quality.GOOD}

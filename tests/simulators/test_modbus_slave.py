@@ -1,135 +1,24 @@
-"""The slave answers as the application protocol says, exceptions included."""
+"""All units of a line: who answers, how it is framed, and when."""
 
-from collections.abc import Mapping
+from random import Random
 
 import pytest
 
-from sitewarden.drivers.modbus.points import Kind, Order, Point, Profile, Table, Unit
+from sitewarden.drivers.modbus.points import Unit
 from sitewarden.drivers.plan import Framing
-from sitewarden.rules.model import Stamp, Value
-from sitewarden.simulators.modbus_slave import ModbusSlave, SlaveUnit, crc16
+from sitewarden.simulators.frames import crc16, lrc
+from sitewarden.simulators.modbus_slave import ModbusSlave, SlaveUnit
+from sitewarden.simulators.wire import Faults
 from tests.scenarios import site
+from tests.simulators.thing import PROFILE, Thing
+from tests.simulators.thing import unit as new_unit
 
-PROFILE = Profile(
-    "test",
-    (
-        Point("run", Table.COIL, 0, Kind.BOOL, writable=True),
-        Point("lamp", Table.COIL, 1, Kind.BOOL, writable=True),
-        Point("door", Table.DISCRETE, 3, Kind.BOOL),
-        Point("level", Table.INPUT, 0, Kind.I16, scale=0.1),
-        Point("energy", Table.INPUT, 2, Kind.U32, word_order=Order.LOW_FIRST),
-        Point(
-            "setpoint", Table.HOLDING, 10, Kind.U16, scale=0.01, writable=True, write_low=0, write_high=100
-        ),
-        Point("total", Table.HOLDING, 11, Kind.U32, writable=True),
-        Point("state", Table.HOLDING, 13, Kind.U16, absent=0xFFFF),
-        Point("floor", Table.HOLDING, 14, Kind.U8H),
-        Point("speed", Table.HOLDING, 14, Kind.U8L, scale=0.1),
-        Point("fault", Table.HOLDING, 15, Kind.BIT, bit=11),
-    ),
-)
-
-
-class Thing:
-    def __init__(self) -> None:
-        self.now: dict[str, Value | None] = {
-            "run": False,
-            "lamp": True,
-            "door": True,
-            "level": -1.5,
-            "energy": 0x00012345,
-            "setpoint": 50.0,
-            "total": 7,
-            "state": None,
-            "floor": 3,
-            "speed": 1.5,
-            "fault": True,
-        }
-
-    def values(self, at: Stamp) -> Mapping[str, Value | None]:
-        return self.now
-
-    def write(self, point: str, value: Value, at: Stamp) -> None:
-        self.now[point] = value
+STATE, NO_STATE = "01 03 000d 0001", "01 03 02 ffff"  # a read, and its answer
 
 
 @pytest.fixture
-def thing() -> Thing:
-    return Thing()
-
-
-@pytest.fixture
-def unit(thing: Thing) -> SlaveUnit:
-    return SlaveUnit(Unit("thing", 1, PROFILE), thing)
-
-
-def ask(unit: SlaveUnit, request: str) -> str:
-    return unit.answer(bytes.fromhex(request), site.START).hex(" ")
-
-
-@pytest.mark.parametrize(
-    ("request_pdu", "answer"),
-    [
-        ("01 0000 0002", "01 01 02"),
-        ("02 0003 0001", "02 01 01"),
-        ("04 0000 0004", "04 08 ff f1 00 00 23 45 00 01"),
-        ("03 000a 0006", "03 0c 13 88 00 00 00 07 ff ff 03 0f 08 00"),
-        ("05 0000 ff00", "05 00 00 ff 00"),
-        ("06 000a 1388", "06 00 0a 13 88"),
-        ("0f 0000 0002 01 01", "0f 00 00 00 02"),
-        ("10 000b 0002 04 00010000", "10 00 0b 00 02"),
-    ],
-)
-def test_every_function_code(unit: SlaveUnit, request_pdu: str, answer: str) -> None:
-    assert ask(unit, request_pdu) == answer
-
-
-@pytest.mark.parametrize(
-    ("request_pdu", "answer"),
-    [
-        ("07 0000 0000", "87 01"),  # a function that it does not have
-        ("2b 0e01 0000", "ab 01"),
-        ("01 0001 0002", "81 02"),  # beyond the table's end
-        ("02 0000 0001", "82 02"),
-        ("03 0009 0001", "83 02"),
-        ("04 0004 0001", "84 02"),
-        ("06 000d 0001", "86 02"),  # read only
-        ("05 0007 ff00", "85 02"),
-        ("03 000a 0000", "83 03"),  # nothing, or more than a frame holds
-        ("03 000a 007e", "83 03"),
-        ("01 0000 07d1", "81 03"),
-        ("05 0000 1234", "85 03"),  # neither on nor off
-        ("0f 0000 0002 02 0100", "8f 03"),  # a wrong byte count
-        ("10 000b 0002 03 000100", "90 03"),
-        ("06 000a 2711", "86 03"),  # 100.01 %
-        ("03 000a", "83 03"),  # cut short
-    ],
-)
-def test_every_exception_and_nothing_changes(
-    unit: SlaveUnit, thing: Thing, request_pdu: str, answer: str
-) -> None:
-    before = dict(thing.now)
-    assert ask(unit, request_pdu) == answer
-    assert thing.now == before
-
-
-def test_writes_reach_the_plant_and_read_back(unit: SlaveUnit, thing: Thing) -> None:
-    ask(unit, "0f 0000 0002 01 01")
-    ask(unit, "10 000a 0003 06 0064 0001 0000")
-    assert {name: thing.now[name] for name in ("run", "lamp", "setpoint", "total")} == {
-        "run": True,
-        "lamp": False,
-        "setpoint": 1.0,
-        "total": 65536.0,
-    }
-    assert ask(unit, "03 000a 0003") == "03 06 00 64 00 01 00 00"
-    assert ask(unit, "01 0000 0002") == "01 01 01"
-
-
-def test_refused_registers_answer_with_an_illegal_address(unit: SlaveUnit) -> None:
-    unit.registers.refused.add((Table.HOLDING, 12))
-    assert ask(unit, "03 000a 0006") == "83 02"
-    assert ask(unit, "03 000d 0001") == "03 02 ff ff"
+def unit() -> SlaveUnit:
+    return new_unit()
 
 
 def rtu(text: str) -> bytes:
@@ -137,50 +26,141 @@ def rtu(text: str) -> bytes:
     return body + crc16(body)
 
 
-def test_the_check_sum_is_the_one_of_the_standard() -> None:
+def ascii_(text: str) -> bytes:
+    body = bytes.fromhex(text)
+    return b":" + (body + bytes([lrc(body)])).hex().upper().encode() + b"\r\n"
+
+
+def tcp(transaction: int, text: str) -> bytes:
+    body = bytes.fromhex(text)
+    return transaction.to_bytes(2, "big") + b"\0\0" + len(body).to_bytes(2, "big") + body
+
+
+def hear(slave: ModbusSlave, data: bytes, mono: float = 1.0) -> list[bytes]:
+    return list(slave.received(data, site.stamp(mono)))
+
+
+def wake(slave: ModbusSlave, mono: float) -> list[bytes]:
+    return list(slave.woken(site.stamp(mono)))
+
+
+def test_the_check_sums_are_those_of_the_standard() -> None:
     assert crc16(bytes.fromhex("01 03 00 00 00 0A")).hex() == "c5cd"
     assert crc16(bytes.fromhex("02 03 00 40 00 17")).hex() == "0423"
+    assert ascii_("01 03 0000 0001") == b":010300000001FB\r\n"
 
 
-class TestRtu:
-    @pytest.fixture
-    def slave(self, unit: SlaveUnit) -> ModbusSlave:
-        return ModbusSlave(Framing.RTU, [unit])
-
-    def hear(self, slave: ModbusSlave, data: bytes, mono: float = 1.0) -> list[bytes]:
-        return list(slave.received(data, site.stamp(mono)))
-
-    def test_bytes_may_come_one_by_one(self, slave: ModbusSlave) -> None:
-        request = rtu("01 03 000d 0001")
-        answers = [answer for byte in request for answer in self.hear(slave, bytes([byte]))]
-        assert answers == [rtu("01 03 02 ffff")]
-
-    def test_it_is_silent_for_others_for_spoilt_requests_and_when_deaf(
-        self, slave: ModbusSlave, unit: SlaveUnit
-    ) -> None:
-        good = rtu("01 03 000d 0001")
-        assert self.hear(slave, rtu("02 03 000d 0001")) == []
-        assert self.hear(slave, good[:-1] + b"\0") == []
-        assert self.hear(slave, good[:5], 2.0) == []
-        assert len(self.hear(slave, good, 3.0)) == 1, "a silence ends what was half received"
-        unit.deaf = True
-        assert self.hear(slave, good, 4.0) == []
-
-    def test_a_broadcast_is_done_and_not_answered(self, slave: ModbusSlave, thing: Thing) -> None:
-        assert self.hear(slave, rtu("00 05 0000 ff00")) == []
-        assert thing.now["run"] is True
-
-    def test_a_slow_unit_answers_later(self, slave: ModbusSlave, unit: SlaveUnit) -> None:
-        unit.turnaround = 0.5
-        assert self.hear(slave, rtu("01 03 000d 0001"), 1.0) == []
-        assert slave.wake_at == 1.5
-        assert list(slave.woken(site.stamp(1.4))) == []
-        assert list(slave.woken(site.stamp(1.5))) == [rtu("01 03 02 ffff")]
-        assert slave.wake_at is None
+@pytest.fixture
+def slave(unit: SlaveUnit) -> ModbusSlave:
+    return ModbusSlave(Framing.RTU, [unit])
 
 
-def test_tcp_keeps_the_transaction_and_takes_requests_back_to_back(unit: SlaveUnit) -> None:
+REQUESTS = (
+    STATE,
+    "01 07",
+    "01 0b",
+    "01 08 0000 a537",
+    "01 0f 0000 0002 01 01",
+    "01 10 000b 0002 04 00010000",
+    "01 11",
+    "01 16 000a 00f2 0025",
+    "01 17 000b 0002 000a 0001 02 0064",
+    "01 18 000a",
+    "01 2b 0e 01 00",
+    "01 41 123456",
+)
+
+
+@pytest.mark.parametrize("framing", Framing)
+@pytest.mark.parametrize("request_text", REQUESTS)
+def test_every_request_is_framed_whatever_its_length(
+    unit: SlaveUnit, framing: Framing, request_text: str
+) -> None:
+    frame = {Framing.RTU: rtu, Framing.ASCII: ascii_, Framing.TCP: lambda text: tcp(7, text)}[framing]
+    slave, expected = (
+        ModbusSlave(framing, [unit]),
+        new_unit().answer(bytes.fromhex(request_text)[1:], site.START),
+    )
+    stream = 2 * frame(request_text)
+    answers = [answer for byte in stream for answer in hear(slave, bytes([byte]))]
+    assert answers[0] == frame("01" + expected.hex())
+    assert len(answers) == 2
+
+
+def test_it_is_silent_for_others_for_spoilt_requests_and_when_deaf(
+    slave: ModbusSlave, unit: SlaveUnit
+) -> None:
+    good = rtu(STATE)
+    assert hear(slave, rtu("02 03 000d 0001")) == []
+    assert hear(slave, good[:-1] + b"\0") == []
+    assert hear(slave, good[:5], 2.0) == []
+    assert len(hear(slave, good, 3.0)) == 1, "a silence ends what was half received"
+    assert unit.answer(bytes.fromhex("08 000b 0000"), site.START).hex() == "08000b0002", "on the bus"
+    assert unit.answer(bytes.fromhex("08 000c 0000"), site.START).hex() == "08000c0001", "spoilt"
+    unit.deaf = True
+    assert hear(slave, good, 4.0) == []
+
+
+def test_a_colon_begins_an_ascii_frame_anew(unit: SlaveUnit) -> None:
+    slave = ModbusSlave(Framing.ASCII, [unit])
+    assert hear(slave, b"\xff:0103" + ascii_(STATE)) == [ascii_(NO_STATE)]
+    assert hear(slave, b":010300000001FC\r\n:01\r\n:xy\r\n") == []
+
+
+def test_a_broadcast_is_done_by_all_that_hear_and_not_answered() -> None:
+    things = Thing(), Thing(), Thing()
+    units = [SlaveUnit(Unit(f"{n}", n, PROFILE), thing) for n, thing in enumerate(things, 1)]
+    units[2].deaf = True
+    assert hear(ModbusSlave(Framing.RTU, units), rtu("00 05 0000 ff00")) == []
+    assert [thing.now["run"] for thing in things] == [True, True, False]
+
+
+def test_a_slow_unit_answers_later(slave: ModbusSlave, unit: SlaveUnit) -> None:
+    unit.turnaround = 0.5
+    assert hear(slave, rtu(STATE), 1.0) == []
+    assert slave.wake_at == 1.5
+    assert wake(slave, 1.4) == []
+    assert wake(slave, 1.5) == [rtu(NO_STATE)]
+    assert slave.wake_at is None
+
+
+def test_several_transactions_are_answered_in_turn_or_the_quickest_first() -> None:
+    slow, quick = SlaveUnit(Unit("slow", 1, PROFILE), Thing(), Random(3)), new_unit(2)
+    slave = ModbusSlave(Framing.TCP, [slow, quick])
+    slow.turnaround, slow.jitter = 0.1, 1.0
+    requests = [tcp(n, STATE) for n in range(1, 9)] + [tcp(9, "02 03 000d 0001")]
+    for in_turn in (True, False):
+        slow.in_turn = in_turn
+        assert [answer[1] for answer in hear(slave, b"".join(requests))] == [9]
+        order = []
+        while (due := slave.wake_at) is not None:
+            order += [answer[1] for answer in wake(slave, due)]
+        assert sorted(order) == [*range(1, 9)]
+        assert (order == sorted(order)) is in_turn
+
+
+def test_a_noisy_unit_spoils_its_own_answers_only(unit: SlaveUnit) -> None:
+    slave = ModbusSlave(Framing.RTU, [unit, new_unit(2)])
+    unit.faults = Faults(noise=1.0)
+    (spoilt,) = hear(slave, rtu(STATE))
+    assert len(spoilt) == len(rtu(NO_STATE))
+    assert spoilt != rtu(NO_STATE)
+    assert hear(slave, rtu("02 03 000d 0001")) == [rtu("02 03 02 ffff")]
+    unit.faults = Faults(loss=1.0)
+    assert hear(slave, rtu(STATE)) == []
+
+
+def test_a_babbling_unit_speaks_unasked_again_and_again(slave: ModbusSlave, unit: SlaveUnit) -> None:
+    unit.babbles_at = 2.0
+    assert slave.wake_at == 2.0
+    assert wake(slave, 1.9) == []
+    (said,) = wake(slave, 2.0)
+    assert 1 <= len(said) <= 16
+    assert slave.wake_at is not None
+    assert slave.wake_at > 2.0
+
+
+def test_tcp_hands_the_transaction_back_and_drops_what_is_no_frame(unit: SlaveUnit) -> None:
     slave = ModbusSlave(Framing.TCP, [unit])
-    stream = bytes.fromhex("0001 0000 0006 01 03 000d 00010002 0000 0006 01 03 0100 0001")
-    answers = list(slave.received(stream[:9], site.START)) + list(slave.received(stream[9:], site.START))
-    assert [answer.hex() for answer in answers] == ["000100000005010302ffff", "000200000003018302"]
+    assert hear(slave, tcp(1, STATE)[:3] + b"\1" + tcp(1, STATE)[4:]) == []
+    assert hear(slave, tcp(0x1234, "01 03 0100 0001")) == [tcp(0x1234, "01 83 02")]

@@ -11,7 +11,7 @@ import pytest
 from sitewarden.drivers.plan import SerialPort, TcpPort
 from sitewarden.simulators.card_reader import rdm6300_frame
 from sitewarden.simulators.estate import Estate
-from sitewarden.simulators.modbus_slave import crc16
+from sitewarden.simulators.frames import crc16
 from sitewarden.simulators.serve import Served, serve
 from tests.scenarios import site
 

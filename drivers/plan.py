@@ -6,7 +6,13 @@ from enum import StrEnum
 from sitewarden.drivers.base import Driver
 from sitewarden.drivers.cards.readers import READERS
 from sitewarden.drivers.modbus.bus import Bus
+from sitewarden.drivers.modbus.pace import NETWORK, SILENCE_FAST, Pace, ascii_line, rtu
 from sitewarden.drivers.modbus.points import Unit
+from sitewarden.drivers.modbus.wire import Ascii, Echoing, Rtu, Tcp, Wire
+
+LINE_CHARACTER = (
+    11  # bits, where nothing is said of the line: start, eight data, parity or stop, stop (V1.02, 2.5.1)
+)
 
 
 class Parity(StrEnum):
@@ -99,6 +105,26 @@ def build(link: LinkPlan) -> Driver:
     match link.wire:
         case ReaderPlan(device, kind):
             return READERS[kind].driver(device)
-        case BusPlan(framing=framing, units=units):
-            baud = link.port.baud if isinstance(link.port, SerialPort) else None
-            return Bus(link.name, framing is Framing.TCP, units, baud)
+        case BusPlan(units=units) as bus:
+            return Bus(link.name, _wire(link.port, bus), units)
+
+
+def pace(port: Port, framing: Framing) -> Pace:
+    """Of the line at this port, or of the one behind it; without a speed only the silences count."""
+    if isinstance(port, SerialPort):
+        character, baud = port.character, port.baud
+    elif port.line_baud:
+        character, baud = LINE_CHARACTER / port.line_baud, port.line_baud
+    elif framing is Framing.RTU:
+        return Pace(silence=SILENCE_FAST)
+    else:
+        return NETWORK
+    return ascii_line(character) if framing is Framing.ASCII else rtu(character, baud)
+
+
+def _wire(port: Port, bus: BusPlan) -> Wire:
+    speed = pace(port, bus.framing)
+    if bus.framing is Framing.TCP:
+        return Tcp(speed, bus.outstanding)
+    wire = Ascii(speed) if bus.framing is Framing.ASCII else Rtu(speed)
+    return Echoing(wire) if bus.echo else wire

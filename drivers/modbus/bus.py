@@ -1,42 +1,65 @@
-"""A whole Modbus bus as one driver: one request at a time, and whose turn it is.
+"""A whole Modbus bus as one driver: which request is next, and what becomes of it.
 
 Commands go before reads, at the next frame boundary. A request that is not answered in time is the affair
-of its unit alone (`station.py`); what comes late is thrown away.
+of its unit alone (`station.py`); what comes late is thrown away. Units that do not answer are probed when
+nothing else is to do, within a bounded share of the line's time (`schedule.py`).
 """
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from math import inf
 
-from sitewarden.drivers.base import Output, ProtocolError
+from sitewarden.drivers.base import Output
 from sitewarden.drivers.modbus.outputs import Write
 from sitewarden.drivers.modbus.points import Unit
+from sitewarden.drivers.modbus.request import Request
 from sitewarden.drivers.modbus.schedule import Schedule
-from sitewarden.drivers.modbus.station import Poll, Station
-from sitewarden.drivers.modbus.wire import Counters, Rtu, Tcp, Wire
+from sitewarden.drivers.modbus.station import LATE, Poll, Station
+from sitewarden.drivers.modbus.wire import Answer, Counters, Wire
 from sitewarden.rules.model import Command, Reason, Stamp, Value
+
+PROBES_SHARE = 0.05  # of the line's time, while any unit answers
+PROBE_WAITS = 1.0  # s at most for a moment in which it is in nobody's way
+EVERYONE = 0  # unit id on a serial line: all units do it, and none answers (V1.02, 2.2)
+BROADCAST_REST = 0.1  # s in which all units do what was broadcast (V1.02, 2.4.1)
 
 
 @dataclass(slots=True)
 class _Asked:
-    """The request that is out."""
+    """A request that is out."""
 
     station: Station
     job: Poll | Write
+    sent_at: float
     deadline: float
+    probe: bool  # its unit was thought to be away
 
 
 class Bus:
-    """A `Driver`. `baud`: of the serial line; None when there is none (TCP, or RTU through TCP)."""
+    """A `Driver`."""
 
-    def __init__(self, link: str, tcp: bool, units: Sequence[Unit], baud: int | None) -> None:
+    def __init__(self, link: str, wire: Wire, units: Sequence[Unit]) -> None:
         self.link = link
         self.devices = tuple(unit.device for unit in units)
-        self._wire: Wire = Tcp() if tcp else Rtu(baud)
-        self._schedule: Schedule[Poll] = Schedule()
-        self._stations = {unit.device: Station(unit, self._schedule) for unit in units}
-        self._asked: _Asked | None = None
+        self._wire = wire
+        self._reads: Schedule[Poll] = Schedule()
+        self._probes: Schedule[Poll] = Schedule()
+        self._stations = {
+            unit.device: Station(
+                unit,
+                wire,
+                self._reads,
+                self._probes,
+                broadcast=unit.unit_id == EVERYONE and not wire.numbered,
+            )
+            for unit in units
+        }
+        self._writers = [station for station in self._stations.values() if station.writes]
+        self._asked: dict[Request, _Asked] = {}
         self._open = False
         self._free_at = 0.0  # the line rests until then
+        self._probe_from = 0.0  # no probe before
+        self._busy_until = -inf  # a gateway may wait so long for the unit that did not answer us
 
     @property
     def counters(self) -> Mapping[str, Counters]:
@@ -47,41 +70,37 @@ class Bus:
     def wake_at(self) -> float | None:
         if not self._open:
             return None
-        if self._asked:
-            return self._asked.deadline
-        due = [self._schedule.next_due(), *(station.next_due() for station in self._stations.values())]
-        first = min((at for at in due if at is not None), default=None)
-        return None if first is None else max(first, self._free_at)
+        first = min((asked.deadline for asked in self._asked.values()), default=inf)
+        if len(self._asked) < self._wire.window:
+            first = min(first, max(self._next_due(), self._free_at))
+        return None if first == inf else first
 
     def connected(self, at: Stamp) -> list[Output]:
         self._wire.reset()
-        self._asked, self._open, self._free_at = None, True, at.mono
+        self._asked.clear()
+        self._open, self._free_at, self._probe_from, self._busy_until = True, at.mono, at.mono, -inf
+        outputs: list[Output] = []
         for station in self._stations.values():
-            station.connected(at)
-        return [*self._send(at)]
+            outputs += station.connected(at)
+        return [*outputs, *self._send(at)]
 
     def lost(self, at: Stamp, reason: Reason) -> list[Output]:
         self._wire.reset()
-        self._asked, self._open = None, False
+        self._asked.clear()
+        self._open = False
         return [event for station in self._stations.values() for event in station.lost(at, reason)]
 
     def received(self, data: bytes, at: Stamp) -> list[Output]:
-        self._free_at = at.mono + self._wire.silence
-        asked = self._asked
-        try:
-            pdu = self._wire.take(data, at)
-        except ProtocolError:
-            pdu = b""
-        if asked is None or pdu is None:
-            return []
-        self._asked = None
-        ended = self._answered(asked, pdu, at) if pdu else self._garbled(asked, at)
-        return [*ended, *self._send(at)]
+        self._free_at = at.mono + self._wire.pace.silence
+        outputs: list[Output] = []
+        for answer in self._wire.take(data, at):
+            outputs += self._ended(self._asked.pop(answer.request), answer, at)
+        return [*outputs, *self._send(at)]
 
     def woken(self, at: Stamp) -> list[Output]:
         outputs: list[Output] = []
-        if (asked := self._asked) and at.mono >= asked.deadline:
-            self._asked = None
+        for asked in [asked for asked in self._asked.values() if at.mono >= asked.deadline]:
+            del self._asked[asked.job.request]
             outputs += self._unanswered(asked, at)
         return [*outputs, *self._send(at)]
 
@@ -100,57 +119,95 @@ class Bus:
 
     # -- the end of a request --------------------------------------------------------------------
 
-    def _answered(self, asked: _Asked, pdu: bytes, at: Stamp) -> list[Output]:
+    def _ended(self, asked: _Asked, answer: Answer, at: Stamp) -> list[Output]:
         station, job = asked.station, asked.job
+        self._probed(asked, at)
+        if answer.broken:
+            return self._garbled(asked, at)
+        on_wire = self._lasts(job.request)
         outputs: list[Output] = []
         try:
-            outputs.extend(station.answered(job, pdu, at))
+            outputs.extend(station.answered(job, answer.pdu, at.mono - asked.sent_at - on_wire, at))
         except Exception as error:
             if isinstance(job, Write):
                 raise
             outputs += station.broken(job, error, at)  # one unit's strange answer is not the bus's affair
         return outputs
 
-    def _garbled(self, asked: _Asked, at: Stamp) -> Iterable[Output]:
+    def _garbled(self, asked: _Asked, at: Stamp) -> list[Output]:
         asked.station.counters.garbled += 1
-        return asked.station.missed(asked.job, Reason.PROTOCOL, at)
+        return [*asked.station.missed(asked.job, Reason.PROTOCOL, at)]
 
-    def _unanswered(self, asked: _Asked, at: Stamp) -> Iterable[Output]:
-        if not self._wire.numbered:
-            asked.station.unanswered(asked.job.request, at)
-        heard = self._wire.garbled
-        self._wire.reset()
-        if heard:
+    def _unanswered(self, asked: _Asked, at: Stamp) -> list[Output]:
+        self._probed(asked, at)
+        if self._wire.numbered:
+            self._busy_until = at.mono + LATE
+        asked.station.unanswered(asked.job.request, at)
+        if self._wire.give_up(asked.job.request):
             return self._garbled(asked, at)
         asked.station.counters.timeouts += 1
-        return asked.station.missed(asked.job, Reason.TIMEOUT, at)
+        return [*asked.station.missed(asked.job, Reason.TIMEOUT, at)]
+
+    def _probed(self, asked: _Asked, at: Stamp) -> None:
+        """What a probe took must first become a small share of the time again, if that is any unit's."""
+        if asked.probe and not all(station.resting for station in self._stations.values()):
+            self._probe_from = at.mono + (at.mono - asked.sent_at) * (1 / PROBES_SHARE - 1)
+
+    def _lasts(self, request: Request) -> float:
+        """s that it and its answer are on the wire."""
+        return self._wire.pace.lasts(len(request.pdu)) + self._wire.pace.lasts(request.length)
 
     # -- whose turn it is ------------------------------------------------------------------------
 
     def _send(self, at: Stamp) -> Iterable[bytes]:
-        if not self._open or self._asked or at.mono < self._free_at:
-            return
-        if (turn := self._next_write(at) or self._next_read(at)) is None:
-            return
-        station, job = turn
-        station.counters.requests += 1
-        patience = self._wire.lasts(job.request) + station.unit.timeout
-        self._asked = _Asked(station, job, at.mono + patience)
-        if isinstance(job, Write):
-            for output in job.outputs:
-                output.sent()
-        yield self._wire.ask(job.request, station.counters)
+        while self._open and len(self._asked) < self._wire.window and at.mono >= self._free_at:
+            if (turn := self._next(at)) is None:
+                return
+            station, job = turn
+            station.counters.requests += 1
+            if station.broadcast:
+                self._free_at = at.mono + self._lasts(job.request) + BROADCAST_REST
+            else:
+                self._asked[job.request] = self._asking(station, job, at)
+            if isinstance(job, Write):
+                station.sent(job, at)
+            yield self._wire.ask(job.request, station.counters)
+
+    def _asking(self, station: Station, job: Poll | Write, at: Stamp) -> _Asked:
+        patience = self._lasts(job.request) + station.wait
+        deadline = max(at.mono, self._busy_until) + patience
+        return _Asked(station, job, at.mono, deadline, probe=station.resting)
+
+    def _next(self, at: Stamp) -> tuple[Station, Poll | Write] | None:
+        return self._next_write(at) or self._next_probe(at) or self._next_read(at)
 
     def _next_write(self, at: Stamp) -> tuple[Station, Write] | None:
-        for station in self._stations.values():
+        for station in self._writers:
             if write := station.next_write(at):
                 return station, write
         return None
 
+    def _next_probe(self, at: Stamp) -> tuple[Station, Poll] | None:
+        """In a moment in which no read comes late for it; such a moment is waited for, but not for ever."""
+        poll = self._probes.pop(at.mono) if at.mono >= self._probe_from else None
+        if poll is None:
+            return None
+        next_read = self._reads.next_due()
+        if next_read < at.mono + poll.station.wait and at.mono < poll.due + PROBE_WAITS:
+            self._probes.add(poll, poll.due, poll.due)
+            self._probe_from = max(next_read, at.mono)
+            return None
+        return poll.station, poll
+
     def _next_read(self, at: Stamp) -> tuple[Station, Poll] | None:
-        while poll := self._schedule.pop(at.mono):
+        while poll := self._reads.pop(at.mono):
             until = poll.station.free_at(poll.request, at)
             if until is None:
                 return poll.station, poll
-            self._schedule.add(poll, until, until + poll.period)
+            self._reads.add(poll, until, until + poll.period)
         return None
+
+    def _next_due(self) -> float:
+        """When `_next` may have something."""
+        writes = min((station.next_due() for station in self._writers), default=inf)
+        return min(writes, self._reads.next_due(), max(self._probes.next_due(), self._probe_from))

@@ -11,7 +11,7 @@ from math import inf
 
 from sitewarden.drivers.modbus.codec import encode
 from sitewarden.drivers.modbus.points import Kind, Point, Table, Unit
-from sitewarden.drivers.modbus.wire import Request, write
+from sitewarden.drivers.modbus.request import Request, write
 from sitewarden.rules.model import Command, Do, Stamp, Value
 
 LAPSES = 10.0  # s; a barrier must not open minutes after the swipe

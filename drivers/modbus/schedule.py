@@ -41,12 +41,12 @@ class Schedule(Generic[Job]):
                 return job
         return None
 
-    def next_due(self) -> float | None:
-        """When the next job is due; minus infinity if one is due already."""
+    def next_due(self) -> float:
+        """When the next job is due; minus infinity if `pop` has seen that one is, infinity: never."""
         while self._ready and self._entries.get(self._ready[0][2]) != self._ready[0][1]:
             heapq.heappop(self._ready)
         if self._ready:
             return -inf
         while self._later and self._entries.get(self._later[0][3]) != self._later[0][1]:
             heapq.heappop(self._later)
-        return self._later[0][0] if self._later else None
+        return self._later[0][0] if self._later else inf

@@ -7,30 +7,23 @@ its own points only.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from enum import IntEnum
 from math import inf
 
 from sitewarden.drivers.modbus.outputs import Output, Outputs, Write
-from sitewarden.drivers.modbus.pace import NETWORK
+from sitewarden.drivers.modbus.patience import Patience
 from sitewarden.drivers.modbus.planner import Block, halves, plan
 from sitewarden.drivers.modbus.points import Unit
+from sitewarden.drivers.modbus.request import Request, read, refusal
 from sitewarden.drivers.modbus.schedule import Schedule
 from sitewarden.drivers.modbus.watch import Watch, part
-from sitewarden.drivers.modbus.wire import EXCEPTION, Counters, Request, read
-from sitewarden.rules.model import Event, LinkChanged, Reason, Stamp, Trouble
+from sitewarden.drivers.modbus.wire import Counters, Wire
+from sitewarden.rules.model import Event, LinkChanged, Reason, Stamp, Trouble, Value
 
 PROBE_FIRST, PROBE_MOST = 1.0, 30.0  # s between probes of a unit that does not answer, doubling
 PROBE_EAGER = 2.0  # s at most while something is to be written to it as soon as it is back
 LATE = 1.0  # s in which the answer to a request that timed out may still come
-
-
-class Refusal(IntEnum):
-    """Exception codes (V1.1b3, clause 7) that mean more than a refusal."""
-
-    ILLEGAL_ADDRESS = 2
-    ILLEGAL_VALUE = 3  # also: more registers than the device gives in one read
-    NO_PATH = 10  # a gateway speaks for a unit that it cannot reach
-    NO_ANSWER = 11
+SPEAKS_FOR = frozenset({Reason.NO_PATH, Reason.NO_ANSWER})  # a gateway, for a unit that it cannot reach
+SPLITS = frozenset({Reason.ILLEGAL_ADDRESS, Reason.ILLEGAL_VALUE})  # the latter: too many registers
 
 
 @dataclass(slots=True, eq=False)
@@ -49,79 +42,111 @@ class Poll:
 
 
 class Station:
-    """`schedule` is the bus's; the station keeps its own polls in it."""
+    """`reads` and `probes` are the bus's; the station keeps its own polls in them."""
 
-    def __init__(self, unit: Unit, schedule: Schedule[Poll]) -> None:
-        self.unit, self._schedule = unit, schedule
+    def __init__(
+        self, unit: Unit, wire: Wire, reads: Schedule[Poll], probes: Schedule[Poll], broadcast: bool
+    ) -> None:
+        """`broadcast`: the unit is all units at once, which do and never answer."""
+        self.unit, self.broadcast = unit, broadcast
+        self._wire, self._reads, self._probes = wire, reads, probes
         self.counters = Counters()
         self.outputs = Outputs(unit)
+        self.writes = any(point.writable for point in unit.profile.points)
+        self.resting = False  # the breaker is open: the unit is probed, and asked nothing else
         self._polls = [
-            self._poll(block, Watch(unit.device, block, unit.heartbeat)) for block in plan(unit, NETWORK)
+            self._poll(block, Watch(unit.device, block, unit.heartbeat))
+            for block in (() if broadcast else plan(unit, wire.pace))
         ]
+        self._patience = Patience(unit.timeout)
         self._up: bool | None = None  # None: not known yet
-        self._resting = False  # the breaker is open
         self._suspect = False  # one poll failed for good; the next answer or none decides
         self._misses = 0  # unanswered requests in a row
         self._pause = PROBE_FIRST
         self._write_at = -inf  # no write before
+        self._hold_until = -inf  # no read before
+        self._writing = False  # one is out
         self._owed: dict[int, tuple[bytes, float]] = {}  # function -> request, until when it may be answered
+        self._split = False  # the plan had to be split, and that was said
 
     # -- what is next ----------------------------------------------------------------------------
 
-    def connected(self, at: Stamp) -> None:
-        self._resting = self._suspect = False
-        self._misses, self._pause, self._write_at = 0, PROBE_FIRST, -inf
+    def connected(self, at: Stamp) -> Iterator[Event]:
+        self.resting = self._suspect = self._writing = False
+        self._misses, self._pause = 0, PROBE_FIRST
+        self._write_at = self._hold_until = -inf
         self._owed.clear()
         self._resume(at)
         self.outputs.returned()
+        if self.broadcast:  # the line is there; whether anybody listens nobody can know
+            self._up = True
+            yield LinkChanged(self.unit.device, True, at)
 
     def lost(self, at: Stamp, reason: Reason) -> Iterator[Event]:
         for poll in self._polls:
-            self._schedule.remove(poll)
+            self._reads.remove(poll)
+            self._probes.remove(poll)
         yield from self._gone(reason, at)
 
     def next_write(self, at: Stamp) -> Write | None:
-        return self.outputs.due(at) if at.mono >= self._write_at else None
+        return self.outputs.due(at) if at.mono >= self._write_at and not self._writing else None
 
-    def next_due(self) -> float | None:
-        """When `next_write` has something; the polls stand in the schedule."""
-        due = self.outputs.next_due()
-        return None if due is None else max(due, self._write_at)
+    def next_due(self) -> float:
+        """When `next_write` has something; the polls stand in the schedules."""
+        due = None if self._writing else self.outputs.next_due()
+        return inf if due is None else max(due, self._write_at)
 
     def commanded(self) -> None:
         """A command does not wait for the pause after the last one that failed."""
         self._write_at = -inf
 
+    def sent(self, write: Write, at: Stamp) -> None:
+        for output in write.outputs:
+            output.sent()
+        if self.broadcast:
+            write.confirmed(at)
+        else:
+            self._writing = True
+
+    @property
+    def wait(self) -> float:
+        """s until a request counts as unanswered, without its time on the wire."""
+        return self._patience.wait(self._misses > 0)
+
     def free_at(self, request: Request, at: Stamp) -> float | None:
         """When `request` may be sent; None: now.
 
-        Nothing in an RTU answer says which addresses it is about. While the answer to another read may
-        still come, the same function must not be asked of this unit.
+        Nothing in an answer that is not numbered says which addresses it is about. While the answer to
+        another read may still come, the same function must not be asked of this unit.
         """
         pdu, until = self._owed.get(request.function, (b"", -inf))
-        return until if at.mono < until and pdu != request.pdu else None
+        free_at = max(self._hold_until, until if pdu != request.pdu else -inf)
+        return free_at if at.mono < free_at else None
 
     # -- what came -------------------------------------------------------------------------------
 
-    def answered(self, job: Poll | Write, pdu: bytes, at: Stamp) -> Iterator[Event]:
-        """`pdu` fits the request of `job`, or refuses it."""
-        refusal = pdu[1] if pdu[0] & EXCEPTION else None
-        if refusal in (Refusal.NO_PATH, Refusal.NO_ANSWER):
+    def answered(self, job: Poll | Write, pdu: bytes, took: float, at: Stamp) -> Iterator[Event]:
+        """`pdu` fits the request of `job`, or refuses it; `took`: s that it was waited for."""
+        refused = refusal(pdu)
+        if refused in SPEAKS_FOR:
             self.counters.exceptions += 1
-            yield from self.missed(job, Reason.TIMEOUT, at)
+            yield from self.missed(job, refused, at)
             return
         self.counters.answers += 1
         self._misses, self._suspect = 0, False
+        self._patience.answered(max(took, 0.0))
         yield from self._came(at)
         match job:
-            case Write() if refusal is not None:
-                self.counters.exceptions += 1
-                self.outputs.refused(job, at)
             case Write():
-                job.confirmed(at)
-                self._read_back(job, at)
-            case Poll() if refusal is not None:
-                yield from self._read_refused(job, refusal, at)
+                self._writing = False
+                if refused:
+                    self.counters.exceptions += 1
+                    self.outputs.refused(job, at)
+                else:
+                    job.confirmed(at)
+                    self._read_back(job, at)
+            case Poll() if refused:
+                yield from self._read_refused(job, refused, at)
             case Poll():
                 yield from self._read(job, pdu[2:], at)
 
@@ -130,7 +155,9 @@ class Station:
         self._misses += 1
         if isinstance(job, Poll):
             job.misses += 1
-        if self._resting:
+        else:
+            self._writing = False
+        if self.resting:
             self._rest(at)
         elif self._suspect:
             yield from self._down(reason, at)
@@ -138,13 +165,14 @@ class Station:
             if self._misses > self.unit.retries:
                 yield from self._down(reason, at)
         elif job.misses <= self.unit.retries:
-            self._schedule.add(job, at.mono, -inf)
+            self._reads.add(job, self._next_try(reason, at), -inf)
         else:
             yield from self._failed(job, reason, at)
 
     def unanswered(self, request: Request, at: Stamp) -> None:
         """The answer to `request` may still come, late."""
-        self._owed[request.function] = request.pdu, at.mono + LATE
+        if not self._wire.numbered:
+            self._owed[request.function] = request.pdu, at.mono + LATE
 
     def broken(self, poll: Poll, error: Exception, at: Stamp) -> Iterator[Event]:
         """Our own code raised over an answer: these points are bad, the others go on."""
@@ -166,18 +194,30 @@ class Station:
         poll.misses, poll.broken = 0, False
         self._again(poll, at)
 
-    def _read_refused(self, poll: Poll, refusal: int, at: Stamp) -> Iterator[Event]:
+    def _next_try(self, reason: Reason, at: Stamp) -> float:
+        """At once on a line of our own. Whoever numbers its answers has lost nothing on the way: it is
+        busy, or a gateway still waits for the unit; others come first."""
+        if self._wire.numbered and reason is not Reason.PROTOCOL:
+            self._hold_until = at.mono + LATE
+        return max(at.mono, self._hold_until)
+
+    def _read_refused(self, poll: Poll, reason: Reason, at: Stamp) -> Iterator[Event]:
         self.counters.exceptions += 1
-        two = (
-            halves(poll.block, self.unit.scan)
-            if refusal in (Refusal.ILLEGAL_ADDRESS, Refusal.ILLEGAL_VALUE)
-            else None
-        )
+        two = halves(poll.block, self.unit.scan) if reason in SPLITS else None
         if two is None:
             poll.misses = 0
-            yield from poll.watch.failed(Reason.EXCEPTION, at)
+            yield from poll.watch.failed(reason, at)
             self._again(poll, at)
             return
+        if not self._split:
+            self._split = True
+            block = poll.block
+            params: dict[str, Value] = {
+                "table": str(block.table),
+                "first": block.first,
+                "last": block.end - 1,
+            }
+            yield Trouble("read_split", self.unit.device, True, at, params, lasts=False)
         self._polls.remove(poll)
         for block in two:
             half = self._poll(block, poll.watch.only(block))
@@ -188,7 +228,7 @@ class Station:
         for poll in self._polls:
             if any(output in job.outputs for output in poll.outputs):
                 poll.due = at.mono
-                self._schedule.add(poll, at.mono, at.mono)
+                self._reads.add(poll, at.mono, at.mono)
 
     def _again(self, poll: Poll, at: Stamp) -> None:
         """On the next beat of its period; beats that have passed are counted, never caught up."""
@@ -197,17 +237,17 @@ class Station:
             beats = int(behind / poll.period) + 1
             self.counters.skipped += beats
             poll.due += beats * poll.period
-        self._schedule.add(poll, poll.due, poll.due + poll.period)
+        self._reads.add(poll, poll.due, poll.due + poll.period)
 
     def _later(self, poll: Poll, at: Stamp) -> None:
         """After a pause that grows with its misses."""
         pause = min(poll.period * 2.0 ** min(poll.misses, 10), max(poll.period, PROBE_MOST))
         poll.due = at.mono + pause
-        self._schedule.add(poll, poll.due, poll.due + poll.period)
+        self._reads.add(poll, poll.due, poll.due + poll.period)
 
     def _now(self, poll: Poll, at: Stamp) -> None:
         poll.due = at.mono
-        self._schedule.add(poll, poll.due, poll.due + poll.period)
+        self._reads.add(poll, poll.due, poll.due + poll.period)
 
     def _poll(self, block: Block, watch: Watch) -> Poll:
         request = read(self.unit.unit_id, block.table, block.first, block.count)
@@ -217,8 +257,8 @@ class Station:
     # -- answering or not ------------------------------------------------------------------------
 
     def _came(self, at: Stamp) -> Iterator[Event]:
-        if self._resting:
-            self._resting, self._pause, self._write_at = False, PROBE_FIRST, -inf
+        if self.resting:
+            self.resting, self._pause, self._write_at = False, PROBE_FIRST, -inf
             self.outputs.returned()
             self._resume(at)
         if not self._up:
@@ -235,10 +275,10 @@ class Station:
         self._later(poll, at)
         if self._misses > self.unit.retries:
             self._suspect = True
-            self._schedule.add(min(others, key=_size), at.mono, -inf)
+            self._reads.add(min(others, key=_size), self._next_try(reason, at), -inf)
 
     def _down(self, reason: Reason, at: Stamp) -> Iterator[Event]:
-        self._resting, self._suspect = True, False
+        self.resting, self._suspect = True, False
         yield from self._gone(reason, at)
         self._rest(at)
 
@@ -248,13 +288,15 @@ class Station:
         self._pause = min(self._pause * 2, PROBE_MOST)
         self._write_at = at.mono + pause
         for poll in self._polls:
-            self._schedule.remove(poll)
-        probe_at = at.mono + pause
-        self._schedule.add(min(self._polls, key=_size), probe_at, probe_at + PROBE_FIRST)
+            self._reads.remove(poll)
+        probe = min(self._polls, key=_size)
+        probe.due = at.mono + pause
+        self._probes.add(probe, probe.due, probe.due)
 
     def _resume(self, at: Stamp) -> None:
         for poll in self._polls:
             poll.misses = 0
+            self._probes.remove(poll)
             self._now(poll, at)
 
     def _gone(self, reason: Reason, at: Stamp) -> Iterator[Event]:

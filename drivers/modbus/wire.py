@@ -1,34 +1,27 @@
-"""Requests as bytes, and bytes as the answer to the request that is out, or as nothing.
+"""Framings: requests as bytes, and bytes as the answers to the requests that are out, or as nothing.
 
 pymodbus builds the frames. It does not judge the answers: its RTU framer throws away everything received
 with one bad check, and takes any function code of any length for an answer (3.16, `framer/rtu.py`). We
 know exactly what must come, so we look for that: unit, function code, byte count, length and check, and
-over TCP the transaction. Sources: MODBUS Application Protocol V1.1b3, clause 6; Serial Line V1.02, 2.5.1;
-Messaging on TCP/IP V1.0b, 3.1.
+over TCP the transaction. Sources: MODBUS over Serial Line V1.02, 2.5; Messaging on TCP/IP V1.0b, 3.1.
 """
 
 import struct
-from collections.abc import Mapping, Sequence
+from binascii import unhexlify
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from pymodbus.framer import FramerRTU, FramerSocket
+from pymodbus.framer import FramerAscii, FramerRTU, FramerSocket
 from pymodbus.pdu import DecodePDU
 
-from sitewarden.drivers.base import ProtocolError
-from sitewarden.drivers.modbus.codec import BIT_TABLES
-from sitewarden.drivers.modbus.points import Table
+from sitewarden.drivers.modbus.pace import NETWORK, Pace
+from sitewarden.drivers.modbus.request import EXCEPTION, Request
 from sitewarden.rules.model import Stamp
 
-READ: Mapping[Table, int] = {Table.COIL: 1, Table.DISCRETE: 2, Table.HOLDING: 3, Table.INPUT: 4}
-WRITE_COIL, WRITE_REGISTER, WRITE_COILS, WRITE_REGISTERS = 5, 6, 15, 16
-COIL_ON, COIL_OFF = b"\xff\x00", b"\x00\x00"
-EXCEPTION = 0x80  # set in the function code of a refusal
-
-CHARACTER = 11  # bits: start, eight data, parity or a second stop, stop (V1.02, 2.5.1)
-SILENCE_CHARACTERS, SILENCE_FAST, FAST = 3.5, 0.00175, 19_200  # V1.02, 2.5.1.1
 BREAK = 0.01  # s of silence after which what comes is a new frame, whatever adapter chops the bytes
 GLITCHES = b"\x00\xff"  # what a turning RS-485 line reads as; no unit of a serial line has these addresses
+ASCII_LONGEST = 513  # characters of a frame (V1.02, 2.5.2.1)
 
 
 @dataclass(slots=True)
@@ -45,67 +38,31 @@ class Counters:
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
-    """One question, and what its answer must look like."""
+class Answer:
+    """The end of a request: its answer's PDU, or why what came in its place is broken."""
 
-    unit_id: int
+    request: Request
     pdu: bytes
-    head: bytes  # how the answer's PDU begins
-    length: int  # of the answer's PDU
-
-    @property
-    def function(self) -> int:
-        return self.pdu[0]
-
-    def fits(self, pdu: bytes) -> bool:
-        refused = len(pdu) == 2 and pdu[0] == self.function | EXCEPTION
-        return refused or (pdu.startswith(self.head) and len(pdu) == self.length)
-
-
-def read(unit_id: int, table: Table, first: int, count: int) -> Request:
-    size = (count + 7) // 8 if table in BIT_TABLES else 2 * count
-    function = READ[table]
-    return Request(unit_id, struct.pack(">BHH", function, first, count), bytes([function, size]), 2 + size)
-
-
-def write(unit_id: int, table: Table, first: int, values: Sequence[bytes]) -> Request:
-    """`values`: raw, as `codec.encode` makes them; several only for neighbouring coils."""
-    if table is Table.COIL and len(values) == 1:
-        pdu = struct.pack(">BH", WRITE_COIL, first) + (COIL_ON if values[0] != b"\0" else COIL_OFF)
-        return Request(unit_id, pdu, pdu, len(pdu))
-    if table is Table.COIL:
-        bits = sum((value != b"\0") << place for place, value in enumerate(values))
-        data = bits.to_bytes((len(values) + 7) // 8, "little")
-        return _write_many(unit_id, WRITE_COILS, first, len(values), data)
-    data = b"".join(values)
-    if len(data) == 2:
-        pdu = struct.pack(">BH", WRITE_REGISTER, first) + data
-        return Request(unit_id, pdu, pdu, len(pdu))
-    return _write_many(unit_id, WRITE_REGISTERS, first, len(data) // 2, data)
-
-
-def _write_many(unit_id: int, function: int, first: int, count: int, data: bytes) -> Request:
-    head = struct.pack(">BHH", function, first, count)
-    return Request(unit_id, head + bytes([len(data)]) + data, head, len(head))
+    broken: str = ""
 
 
 class Wire(Protocol):
-    """One framing. It knows the request that is out, and waits for its answer alone."""
+    """One framing. It knows the requests that are out, and waits for their answers alone."""
 
-    silence: float  # s the line must rest between two frames
+    pace: Pace
+    window: int  # requests that may be out at once
     numbered: bool  # an answer says which request it belongs to
-    garbled: bool  # something came since `ask` that cannot become the answer
 
     def ask(self, request: Request, counters: Counters) -> bytes:
         """The request's frame. From now on its answer is awaited."""
         ...
 
-    def take(self, data: bytes, at: Stamp) -> bytes | None:
-        """The PDU of the answer; None: not yet. ProtocolError: this is the answer, and it is broken."""
+    def take(self, data: bytes, at: Stamp) -> Sequence[Answer]:
+        """What the bytes, together with those before, make whole."""
         ...
 
-    def lasts(self, request: Request) -> float:
-        """s that the request and its answer are on the wire."""
+    def give_up(self, request: Request) -> bool:
+        """No longer awaited. True: something came that cannot become the answer."""
         ...
 
     def reset(self) -> None:
@@ -114,23 +71,20 @@ class Wire(Protocol):
 
 
 class Rtu:
-    """Frames on a serial line, or the same through a serial server (`baud` None).
+    """Frames on a serial line, or the same through a serial server.
 
     An answer must begin what was received, glitches aside: a frame hidden in the middle of another
     unit's late answer is never found.
     """
 
-    numbered = False
+    numbered, window = False, 1
 
-    def __init__(self, baud: int | None) -> None:
-        self.garbled = False
+    def __init__(self, pace: Pace) -> None:
+        self.pace = pace
         self._framer = FramerRTU(DecodePDU(is_server=False))
-        self._character = CHARACTER / baud if baud else 0.0
-        fast = baud is None or baud > FAST
-        self.silence = SILENCE_FAST if fast else SILENCE_CHARACTERS * self._character
         self._request: Request | None = None
         self._counters = Counters()
-        self._received = b""
+        self._received, self._garbled = b"", False
         self._last = 0.0
 
     def ask(self, request: Request, counters: Counters) -> bytes:
@@ -138,81 +92,175 @@ class Rtu:
         self._request, self._counters = request, counters
         return self._framer.encode(request.pdu, request.unit_id, 0)
 
-    def take(self, data: bytes, at: Stamp) -> bytes | None:
+    def take(self, data: bytes, at: Stamp) -> Sequence[Answer]:
+        if (request := self._request) is None:
+            self._counters.discarded += 1
+            return ()
+        if self._garbled and at.mono - self._last > BREAK:
+            self._counters.discarded += 1
+            self._received, self._garbled = b"", False
+        self._last = at.mono
+        if self._garbled:
+            return ()
+        self._received = (self._received + data).lstrip(GLITCHES)
+        head = bytes([request.unit_id]) + request.head
+        refused = bytes([request.unit_id, request.function | EXCEPTION])
+        if self._received.startswith(head):
+            size = 1 + request.length + 2
+        elif self._received.startswith(refused):
+            size = 1 + 2 + 2
+        else:
+            self._garbled = not (head.startswith(self._received) or refused.startswith(self._received))
+            return ()
+        if len(self._received) < size:
+            return ()
+        body, check = self._received[: size - 2], self._received[size - 2 : size]
+        self.reset()
+        if (due := FramerRTU.compute_CRC(body).to_bytes(2, "big")) != check:
+            return (Answer(request, b"", f"CRC {check.hex()} where {due.hex()} was expected"),)
+        return (Answer(request, body[1:]),)
+
+    def give_up(self, request: Request) -> bool:
+        garbled = self._garbled
+        self.reset()
+        return garbled
+
+    def reset(self) -> None:
+        self._request, self._received, self._garbled = None, b"", False
+
+
+class Ascii:
+    """Frames of hexadecimal digits between a colon and a line feed (V1.02, 2.5.2)."""
+
+    numbered, window = False, 1
+
+    def __init__(self, pace: Pace) -> None:
+        self.pace = pace
+        self._framer = FramerAscii(DecodePDU(is_server=False))
+        self._request: Request | None = None
+        self._counters = Counters()
+        self._received, self._garbled = b"", False
+
+    def ask(self, request: Request, counters: Counters) -> bytes:
+        self.reset()
+        self._request, self._counters = request, counters
+        return self._framer.encode(request.pdu, request.unit_id, 0)
+
+    def take(self, data: bytes, at: Stamp) -> Sequence[Answer]:
+        self._received += data
+        while True:
+            frame, line_feed, rest = self._received.partition(b"\n")
+            if not line_feed:
+                self._received = frame[-ASCII_LONGEST:]
+                return ()
+            self._received = rest
+            if answer := self._judged(frame):
+                return (answer,)
+
+    def _judged(self, frame: bytes) -> Answer | None:
+        """None: it is not the answer that is awaited. A colon begins a frame, whatever was before."""
+        _, _, digits = frame.removesuffix(b"\r").rpartition(b":")
         if (request := self._request) is None:
             self._counters.discarded += 1
             return None
-        if self.garbled and at.mono - self._last > BREAK:
+        try:
+            body = unhexlify(digits)
+        except ValueError:
+            body = b""
+        if len(body) < 3 or sum(body) & 0xFF:  # the LRC makes the sum of all bytes 0
+            self.reset()
+            return Answer(request, b"", f"the longitudinal check of {frame[:64]!r} fails")
+        if body[0] != request.unit_id or not request.fits(body[1:-1]):
             self._counters.discarded += 1
-            self._received, self.garbled = b"", False
-        self._last = at.mono
-        if self.garbled:
+            self._garbled = True
             return None
-        self._received = (self._received + data).lstrip(GLITCHES)
-        head = bytes([request.unit_id]) + request.head
-        refusal = bytes([request.unit_id, request.function | EXCEPTION])
-        if self._received.startswith(head):
-            size = 1 + request.length + 2
-        elif self._received.startswith(refusal):
-            size = 1 + 2 + 2
-        else:
-            self.garbled = not (head.startswith(self._received) or refusal.startswith(self._received))
-            return None
-        if len(self._received) < size:
-            return None
-        body, check = self._received[: size - 2], self._received[size - 2 : size]
         self.reset()
-        if (found := FramerRTU.compute_CRC(body).to_bytes(2, "big")) != check:
-            raise ProtocolError(f"CRC {check.hex()} where {found.hex()} was expected")
-        return body[1:]
+        return Answer(request, body[1:-1])
 
-    def lasts(self, request: Request) -> float:
-        return (len(request.pdu) + 3 + request.length + 3) * self._character
+    def give_up(self, request: Request) -> bool:
+        garbled = self._garbled
+        self.reset()
+        return garbled
 
     def reset(self) -> None:
-        self._request, self._received, self.garbled = None, b"", False
+        self._request, self._received, self._garbled = None, b"", False
 
 
 class Tcp:
     """Frames with the MBAP header: transaction, protocol 0, length, unit."""
 
     numbered = True
-    silence = 0.0
 
-    def __init__(self) -> None:
-        self.garbled = False
+    def __init__(self, pace: Pace = NETWORK, window: int = 1) -> None:
+        self.pace, self.window = pace, window
         self._framer = FramerSocket(DecodePDU(is_server=False))
         self._transaction = 0
-        self._request: Request | None = None
-        self._counters = Counters()
-        self._received = b""
+        self._out: dict[int, tuple[Request, Counters]] = {}
+        self._counters = Counters()  # of whom was asked last: strays are put down to it
+        self._received, self._garbled = b"", False
 
     def ask(self, request: Request, counters: Counters) -> bytes:
-        self._request, self._counters, self.garbled = request, counters, False
         self._transaction = self._transaction % 0xFFFF + 1
+        self._out[self._transaction] = request, counters
+        self._counters, self._garbled = counters, False
         return self._framer.encode(request.pdu, request.unit_id, self._transaction)
 
-    def take(self, data: bytes, at: Stamp) -> bytes | None:
+    def take(self, data: bytes, at: Stamp) -> Sequence[Answer]:
         self._received += data
+        answers = []
         while len(self._received) >= 8:
             transaction, protocol, length, unit_id = struct.unpack_from(">HHHB", self._received)
             if protocol != 0 or not 3 <= length <= 254:
-                self._received, self.garbled = b"", True  # no frame begins here: wait for the next burst
-                return None
+                self._received, self._garbled = b"", True  # no frame begins here: wait for the next burst
+                break
             if len(self._received) < 6 + length:
-                return None
+                break
             pdu, self._received = self._received[7 : 6 + length], self._received[6 + length :]
-            if (request := self._request) is None or transaction != self._transaction:
-                self._counters.discarded += 1
-                continue
-            self._request = None
-            if unit_id == request.unit_id and request.fits(pdu):
-                return pdu
-            raise ProtocolError(f"unit {unit_id}, PDU {pdu.hex()} in answer to {request}")
-        return None
+            request, counters = self._out.pop(transaction, (None, self._counters))
+            if request is None:
+                counters.discarded += 1
+            elif unit_id == request.unit_id and request.fits(pdu):
+                answers.append(Answer(request, pdu))
+            else:
+                why = f"unit {unit_id}, PDU {pdu.hex()} in answer to {request.unit_id}, {request.pdu.hex()}"
+                answers.append(Answer(request, b"", why))
+        return answers
 
-    def lasts(self, request: Request) -> float:
-        return 0.0
+    def give_up(self, request: Request) -> bool:
+        """What was half received goes too: nobody will send the rest of it."""
+        self._out = {number: out for number, out in self._out.items() if out[0] is not request}
+        self._received = b""
+        return self._garbled
 
     def reset(self) -> None:
-        self._request, self._received, self.garbled = None, b"", False
+        self._out.clear()
+        self._received, self._garbled = b"", False
+
+
+class Echoing:
+    """A line whose adapter hands back what was sent: the first bytes after a request are that, and go."""
+
+    def __init__(self, wire: Rtu | Ascii) -> None:
+        self._wire = wire
+        self.pace, self.window, self.numbered = wire.pace, wire.window, wire.numbered
+        self._echo = b""  # yet to come
+
+    def ask(self, request: Request, counters: Counters) -> bytes:
+        self._echo = self._wire.ask(request, counters)
+        return self._echo
+
+    def take(self, data: bytes, at: Stamp) -> Sequence[Answer]:
+        size = min(len(self._echo), len(data))
+        if self._echo[:size] == data[:size]:
+            self._echo, data = self._echo[size:], data[size:]
+        else:
+            self._echo = b""  # not as it was sent: what follows is judged as if it were the answer
+        return self._wire.take(data, at) if data else ()
+
+    def give_up(self, request: Request) -> bool:
+        self._echo = b""
+        return self._wire.give_up(request)
+
+    def reset(self) -> None:
+        self._echo = b""
+        self._wire.reset()

@@ -24,6 +24,7 @@ SEVERITY: Mapping[str, Severity] = {
     "journal_late": Severity.HIGH,
     "journal_set_aside": Severity.HIGH,
     "page_down": Severity.HIGH,
+    "read_split": Severity.LOW,
     "sink_away": Severity.LOW,
     "socket_down": Severity.HIGH,
     "unexplained_passage": Severity.MEDIUM,

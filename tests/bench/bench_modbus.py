@@ -11,6 +11,7 @@ from sitewarden.drivers.modbus.codec import BIT_TABLES, width
 from sitewarden.drivers.modbus.pace import rtu
 from sitewarden.drivers.modbus.planner import plan
 from sitewarden.drivers.modbus.points import Profile, Table, Unit
+from sitewarden.drivers.modbus.wire import Rtu
 from sitewarden.drivers.plan import Framing
 from sitewarden.simulators.drift import Drift
 from sitewarden.simulators.modbus_slave import ModbusSlave, SlaveUnit
@@ -52,7 +53,7 @@ def _unit(device: str, unit_id: int, profile: str) -> Unit:
 
 def _line(units: Sequence[Unit]) -> tuple[float, float]:
     """How much of the time the line is in use, and how often everything was read, in `SPAN` s."""
-    bus = Bus("pumps", False, units, BAUD)
+    bus = Bus("pumps", Rtu(rtu(CHARACTER, BAUD)), units)
     slave = ModbusSlave(
         Framing.RTU, [SlaveUnit(unit, Drift(unit.profile, Random(unit.device))) for unit in units]
     )

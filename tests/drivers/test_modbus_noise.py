@@ -7,10 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sitewarden.drivers.modbus.bus import Bus
 from sitewarden.drivers.modbus.points import Table
 from sitewarden.rules.model import Quality
-from tests.drivers.virtual import TURNAROUND, Slave, Virtual, coil, register, unit
+from tests.drivers.virtual import TURNAROUND, Slave, Virtual, bus, coil, register, unit
 
 GAP = 0.0004  # s between the pieces of one burst: below any silence
 
@@ -69,7 +68,7 @@ def test_no_wrong_value_ever_and_good_ones_again_afterwards(
     right = {f"u{n}.r{a}": value for n in tables for a, value in tables[n][Table.HOLDING].items()}
     right |= {f"u{n}.c{k}": value for n in tables for k, value in tables[n][Table.COIL].items()}
 
-    world = Virtual(Bus("bus", tcp, units, baud), Slave(tables, tcp))
+    world = Virtual(bus(units, tcp, baud), Slave(tables, tcp))
     world.wire = lambda request, answer: mangle(chance, answer, badness, tcp)
     world.run(20)
     for reading in world.readings():

@@ -4,10 +4,20 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sitewarden.drivers.modbus.bus import Bus
 from sitewarden.drivers.modbus.points import Kind, Point, Table
 from sitewarden.rules.model import Do, Reason
-from tests.drivers.virtual import TURNAROUND, Slave, Tables, Virtual, coil, holding, register, stamp, unit
+from tests.drivers.virtual import (
+    TURNAROUND,
+    Slave,
+    Tables,
+    Virtual,
+    bus,
+    coil,
+    holding,
+    register,
+    stamp,
+    unit,
+)
 
 SLOW = {"fast": 1000.0, "normal": 1000.0, "slow": 1000.0}
 OUTPUTS = [coil(f"out{n}", n - 1) for n in range(1, 5)]
@@ -21,7 +31,7 @@ def world(*, tcp: bool = False, polled: bool = False, retries: int = 1) -> Virtu
     """A relay module that is up and read; not `polled`: only what commands bring about is on the wire."""
     scan = {} if polled else {"scan": SLOW}
     io = unit("io", 1, *OUTPUTS, retries=retries, **scan)  # type: ignore[arg-type]
-    made = Virtual(Bus("bus", tcp, [io], None if tcp else 9600), Slave({1: relays()}, tcp))
+    made = Virtual(bus([io], tcp), Slave({1: relays()}, tcp))
     made.run(0.1)
     made.sent.clear()
     return made
@@ -201,9 +211,7 @@ def test_a_held_output_that_falls_without_our_doing_is_set_again() -> None:
 def test_a_command_goes_before_the_reads_that_wait() -> None:
     reads = [register(f"p{n}", 200 * n, scan="fast") for n in range(10)]
     io = unit("io", 1, *OUTPUTS, *reads)
-    made = Virtual(
-        Bus("bus", False, [io], 9600), Slave({1: relays() | holding({200 * n: n for n in range(10)})}, False)
-    )
+    made = Virtual(bus([io]), Slave({1: relays() | holding({200 * n: n for n in range(10)})}, False))
     made.run(0.44)
     assert made.sent[-1][0] < made.now < made.sent[-1][0] + TURNAROUND, "a read is under way, others wait"
     made.command("out1", Do.SET)
@@ -214,7 +222,7 @@ def test_a_command_goes_before_the_reads_that_wait() -> None:
 
 def test_commands_for_a_dead_unit_hardly_cost_the_others_anything() -> None:
     io, pump = unit("io", 1, *OUTPUTS), unit("pump", 2, register("p", 0))
-    made = Virtual(Bus("bus", False, [io, pump], 9600), Slave({1: relays(), 2: holding({0: 1})}, False))
+    made = Virtual(bus([io, pump]), Slave({1: relays(), 2: holding({0: 1})}, False))
     made.slave.dead.add(1)
     made.run(5)
     made.command("out1", Do.SET)
@@ -229,7 +237,7 @@ def test_registers_are_written_with_one_or_several() -> None:
     )
     total = Point("total", Table.HOLDING, 8, Kind.U32, writable=True)
     pump = unit("pump", 2, setpoint, total)
-    made = Virtual(Bus("bus", False, [pump], 9600), Slave({2: holding({3: 0, 8: 0, 9: 0})}, False))
+    made = Virtual(bus([pump]), Slave({2: holding({3: 0, 8: 0, 9: 0})}, False))
     made.run(0.1)
     made.take(made.bus.write("pump", "setpoint", 62.5, stamp(made.now)))
     made.run(0.1)

@@ -1,7 +1,7 @@
 """A Modbus bus in virtual time, against a slave that pymodbus answers for."""
 
 import heapq
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import count
 
@@ -22,7 +22,9 @@ from pymodbus.pdu.register_message import (
 
 from sitewarden.drivers.base import Output
 from sitewarden.drivers.modbus.bus import Bus
+from sitewarden.drivers.modbus.pace import SILENCE_FAST, Pace, rtu
 from sitewarden.drivers.modbus.points import Kind, Point, Profile, Table, Unit
+from sitewarden.drivers.modbus.wire import Rtu, Tcp
 from sitewarden.rules.model import Command, Do, Event, LinkChanged, Reading, Reason, Stamp
 
 EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
@@ -31,6 +33,15 @@ TURNAROUND = 0.005
 Tables = dict[Table, dict[int, int]]
 Wire = Callable[[bytes, bytes], Iterable[tuple[float, bytes]]]
 """What becomes of an answer: (request, answer) -> pieces, each with its delay in s."""
+
+
+def bus(units: Sequence[Unit], tcp: bool = False, baud: int | None = 9600, window: int = 1) -> Bus:
+    return Bus("bus", Tcp(window=window) if tcp else line(baud), units)
+
+
+def line(baud: int | None = 9600) -> Rtu:
+    """With the standard's characters of 11 bits; None: behind a serial server."""
+    return Rtu(rtu(11 / baud, baud) if baud else Pace(silence=SILENCE_FAST))
 
 
 def stamp(mono: float) -> Stamp:

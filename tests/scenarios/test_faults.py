@@ -87,7 +87,7 @@ def test_registers_that_a_device_does_not_have_cost_only_themselves(world: World
     newest = {reading.point: reading for reading in readings(world, "pump-1", T0)}
     bad = {point for point, reading in newest.items() if reading.quality is not Quality.GOOD}
     assert bad == {"pump-1.flow"}
-    assert newest["pump-1.flow"].reason is Reason.EXCEPTION
+    assert newest["pump-1.flow"].reason is Reason.ILLEGAL_ADDRESS
 
 
 def test_a_slow_unit_is_still_read(world: World) -> None:

@@ -14,9 +14,9 @@ PYTEST := $(BIN)/python -m pytest
 PYTEST_ARGS ?=
 LINKS := build/links/sitewarden
 PARTS := gateway config drivers rules simulators
-# Real peers of the tests: a broker, two time-series stores, serial lines, a Modbus master, a browser (and
+# Real peers of the tests: a broker, two time-series stores, serial lines, a Modbus master, TLS, a browser (and
 # what its driver needs), a small disk to fill.
-PEERS := mosquitto influxdb victoria-metrics socat mbpoll chromium fonts-noto-cjk libatomic1 mount util-linux
+PEERS := mosquitto influxdb victoria-metrics socat mbpoll openssl chromium fonts-noto-cjk libatomic1 mount util-linux
 
 .PHONY: help
 help:  ## this text

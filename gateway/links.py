@@ -20,6 +20,7 @@ import serial_asyncio_fast
 import structlog
 
 from sitewarden.drivers.plan import LinkPlan, Parity, Port, SerialPort, TcpPort
+from sitewarden.gateway import tls
 from sitewarden.rules.model import Reason
 
 log = structlog.get_logger()
@@ -107,31 +108,35 @@ class Link:
 
     def _refused(self, error: Exception, bug: bool = False) -> None:
         self.counters.refused += 1
-        why = str(error) or type(error).__name__
+        why = tls.why(error)
         if why != self._said:  # once, however long the port stays away
             self._said = why
             log.warning("link.refused", link=self.plan.name, error=why, exc_info=bug)
 
     async def _open(self, port: Port) -> None:
         """Opens the port once and returns when it is lost again; raises what refused it."""
-        wire = self._new_wire()
+        wire, before = self._new_wire(), self.counters.bytes_in
         try:
             async with asyncio.timeout(CONNECT_TIMEOUT):
                 if isinstance(port, SerialPort):
                     await self._open_serial(port, wire)
                 else:
-                    await asyncio.get_running_loop().create_connection(lambda: wire, port.host, port.port)
+                    await self._call(port, wire)
             await wire.closed.wait()
         finally:
             wire.abort()
+        if self.counters.bytes_in > before:  # not for who hangs up at once: in TLS 1.3 that is a refusal
+            self._pause.reset()
 
     async def _open_serial(self, port: SerialPort, wire: "_Wire") -> None:
+        pseudo = _pseudo(port.path)
         transport, _ = await serial_asyncio_fast.create_serial_connection(
             asyncio.get_running_loop(),
             lambda: wire,
             port.path,
             baudrate=port.baud,
-            parity=serial.PARITY_NONE if _pseudo(port.path) else _PARITY[port.parity],
+            bytesize=serial.EIGHTBITS if pseudo else port.data_bits,
+            parity=serial.PARITY_NONE if pseudo else _PARITY[port.parity],
             stopbits=port.stop_bits,
             exclusive=True,
         )
@@ -144,10 +149,27 @@ class Link:
         except (OSError, ValueError):  # TIOCSRS485 refused: most adapters switch by themselves
             log.info("link.rs485_by_adapter", link=self.plan.name)
 
+    async def _call(self, port: TcpPort, wire: "_Wire") -> None:
+        secured = await asyncio.to_thread(tls.calling, port.tls) if port.tls else None
+        name = (port.tls.name or port.host) if port.tls else None
+        await asyncio.get_running_loop().create_connection(
+            lambda: wire, port.host, port.port, ssl=secured, server_hostname=name
+        )
+
     async def _listen(self, port: TcpPort) -> None:
         """Waits for the device to call. The newest call counts: a device that restarted calls again
         while its old connection still looks alive."""
-        server = await asyncio.get_running_loop().create_server(self._new_wire, port.host, port.port)
+        secured = None
+        if port.tls:
+            secured = await asyncio.to_thread(tls.listening, port.tls, CONNECT_TIMEOUT, self._refused)
+        server = await asyncio.get_running_loop().create_server(
+            self._new_wire,
+            port.host,
+            port.port,
+            ssl=secured,
+            ssl_handshake_timeout=CONNECT_TIMEOUT if secured else None,
+        )
+        self._pause.reset()
         async with server:
             await server.serve_forever()
 
@@ -166,7 +188,6 @@ class Link:
             self._went(Reason.LINK_DOWN)
         self._wire, self.up = wire, True
         self._said = ""
-        self._pause.reset()
         self.counters.opened += 1
         log.info("link.up", link=self.plan.name)
         self._host.connected(self.plan.name)
@@ -178,7 +199,7 @@ class Link:
 
     def _gone(self, wire: "_Wire", error: Exception | None) -> None:
         if wire is self._wire:
-            log.warning("link.lost", link=self.plan.name, error=str(error or "closed"))
+            log.warning("link.lost", link=self.plan.name, error=tls.why(error) if error else "closed")
             self._wire = None
             self._went(Reason.LINK_DOWN)
 
@@ -189,7 +210,7 @@ class Link:
 
 
 def _pseudo(path: str) -> bool:
-    """A pseudo-terminal has no parity, and the C library refuses to set one there (EINVAL)."""
+    """A pseudo-terminal has eight bits and no parity; the C library refuses to set others (EINVAL)."""
     return os.path.realpath(path).startswith("/dev/pts/")
 
 

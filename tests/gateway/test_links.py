@@ -10,58 +10,21 @@ import sys
 import termios
 import tty
 from asyncio import base_events
-from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
 import pytest
+import serial
 import serial_asyncio_fast
 import structlog
 
-from sitewarden.drivers.plan import LinkPlan, Parity, Port, ReaderPlan, SerialPort, TcpPort
-from sitewarden.gateway.links import UNSENT_MOST, Link, Pause
+from sitewarden.drivers.plan import Parity, SerialPort, TcpPort
+from sitewarden.gateway.links import UNSENT_MOST, Pause
 from sitewarden.rules.model import Reason
+from tests.gateway.ear import Ear, link_to
 
 OWN_NETWORK = ["unshare", "-n"], ["unshare", "-rn"], ["sudo", "-n", "unshare", "-n"]  # as root, or without
 CUT = Path(__file__).with_name("cut_cable.py")
-
-
-class Ear:
-    """A host that writes down what it hears and can be waited for."""
-
-    def __init__(self) -> None:
-        self.heard: list[tuple[str, object]] = []
-        self._news = asyncio.Condition()
-        self._tell: set[asyncio.Task[None]] = set()
-
-    def connected(self, link: str) -> None:
-        self._note("up", link)
-
-    def received(self, link: str, data: bytes) -> None:
-        self._note("data", data)
-
-    def lost(self, link: str, reason: Reason) -> None:
-        self._note("lost", reason)
-
-    def count(self, what: str) -> int:
-        return sum(kind == what for kind, _ in self.heard)
-
-    def data(self) -> bytes:
-        return b"".join(said for kind, said in self.heard if isinstance(said, bytes))
-
-    async def until(self, true: Callable[[], bool], within: float = 5.0) -> None:
-        async with asyncio.timeout(within), self._news:
-            await self._news.wait_for(true)
-
-    def _note(self, kind: str, what: object) -> None:
-        self.heard.append((kind, what))
-        task = asyncio.ensure_future(self._notify())
-        self._tell.add(task)
-        task.add_done_callback(self._tell.discard)
-
-    async def _notify(self) -> None:
-        async with self._news:
-            self._news.notify_all()
 
 
 class Pty:
@@ -83,21 +46,21 @@ class Pty:
         os.close(self.master)
 
 
-def link_to(port: Port, ear: Ear) -> Link:
-    return Link(LinkPlan("wire", port, ReaderPlan("reader")), ear)
-
-
 async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     while data := await reader.read(100):
         writer.write(data[::-1])
     writer.close()
 
 
-@pytest.mark.parametrize("parity", list(Parity))
-def test_bytes_go_both_ways_over_a_serial_line(tmp_path: Path, parity: Parity) -> None:
+@pytest.mark.parametrize(
+    ("parity", "data_bits"), [(Parity.NONE, 8), (Parity.EVEN, 8), (Parity.ODD, 8), (Parity.EVEN, 7)]
+)
+def test_bytes_go_both_ways_over_a_serial_line(tmp_path: Path, parity: Parity, data_bits: int) -> None:
+    """A pseudo-terminal carries eight bits without parity, whatever the line behind it will have."""
+
     async def scene() -> None:
         pty, ear = Pty(tmp_path / "port"), Ear()
-        link = link_to(SerialPort(str(pty.name), 9600, parity), ear)
+        link = link_to(SerialPort(str(pty.name), 9600, parity, data_bits=data_bits), ear)
         link.start()
         await ear.until(lambda: link.up)
         os.write(pty.master, b"\x02card\x03")
@@ -140,6 +103,34 @@ def test_an_adapter_that_was_unplugged_is_back_within_two_seconds_under_another_
             os.close(end)
 
     asyncio.run(scene())
+
+
+def test_how_a_line_is_set_reaches_the_port(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A real UART takes what a pseudo-terminal cannot."""
+    set_so: dict[str, object] = {}
+
+    async def opens(loop: object, protocol: object, path: str, **more: object) -> None:
+        set_so.update(more, path=path)
+        raise OSError("enough")
+
+    async def scene() -> None:
+        link = link_to(SerialPort("/dev/ttyS9", 19200, Parity.EVEN, 1, data_bits=7), Ear())
+        link.start()
+        async with asyncio.timeout(2):
+            while not link.counters.refused:  # noqa: ASYNC110 - a counter has no event
+                await asyncio.sleep(0.01)
+        await link.stop()
+
+    monkeypatch.setattr(serial_asyncio_fast, "create_serial_connection", opens)
+    asyncio.run(scene())
+    assert set_so == {
+        "path": "/dev/ttyS9",
+        "baudrate": 19200,
+        "bytesize": serial.SEVENBITS,
+        "parity": serial.PARITY_EVEN,
+        "stopbits": serial.STOPBITS_ONE,
+        "exclusive": True,
+    }
 
 
 @pytest.mark.parametrize("error", [termios.error(5, "Input/output error"), ArithmeticError("our own bug")])

@@ -8,6 +8,7 @@ their scale, so that a point never changes its type; enumerations and bit fields
 import math
 import struct
 from collections.abc import Mapping
+from fractions import Fraction
 
 from sitewarden.drivers.modbus.points import WORDS, Kind, Order, Point, Table
 from sitewarden.rules.model import Reason, Value
@@ -29,7 +30,7 @@ def decode(point: Point, raw: bytes) -> Decoded:
     """`raw` holds exactly the addresses of the point."""
     if point.kind is Kind.BOOL:
         return raw != b"\0", Reason.NONE
-    ordered = _part(point, _ordered(point, raw))
+    ordered = highest_first(point, raw)
     # Compared as patterns: 0x8000 and -32768 are the same word.
     if point.absent is not None and _number(ordered) == point.absent % (1 << 8 * len(ordered)):
         return None, Reason.NOT_AVAILABLE
@@ -47,6 +48,18 @@ def decode(point: Point, raw: bytes) -> Decoded:
             return _analogue(point, struct.unpack(FLOATS[point.kind], ordered)[0])
         case _:
             return _analogue(point, int.from_bytes(ordered, "big", signed=point.kind in SIGNED))
+
+
+def highest_first(point: Point, raw: bytes) -> bytes:
+    """The bytes that the point is, in their order: one of the register's two, or all."""
+    ordered = _ordered(point, raw)
+    match point.kind:
+        case Kind.U8H:
+            return ordered[:1]
+        case Kind.U8L:
+            return ordered[1:]
+        case _:
+            return ordered
 
 
 def encode(point: Point, value: Value, onto: bytes = b"\0\0") -> bytes:
@@ -98,24 +111,26 @@ def _ordered(point: Point, raw: bytes) -> bytes:
     return raw
 
 
-def _part(point: Point, ordered: bytes) -> bytes:
-    """The byte of the register that the point is, or all of it."""
-    match point.kind:
-        case Kind.U8H:
-            return ordered[:1]
-        case Kind.U8L:
-            return ordered[1:]
-        case _:
-            return ordered
+def linear(point: Point) -> tuple[int, int, int]:
+    """`factor`, `summand`, `divisor`: an integer n reads as (factor * n + summand) / divisor.
+
+    Scale and offset are decimals, as they stand in the profile: 3 * 0.1 would be 0.30000000000000004.
+    """
+    scale, offset = Fraction(repr(point.scale)), Fraction(repr(point.offset))
+    divisor = math.lcm(scale.denominator, offset.denominator)
+    return int(scale * divisor), int(offset * divisor), divisor
 
 
 def _analogue(point: Point, number: float) -> Decoded:
     if not math.isfinite(number):
         return None, Reason.NOT_AVAILABLE
-    value = float(number)
-    if point.scale != 1.0 or point.offset != 0.0:
-        # 3 * 0.1 is 0.30000000000000004: nine decimals are finer than any sensor and read as meant.
-        value = round(number * point.scale + point.offset, 9)
+    if isinstance(number, int):
+        factor, summand, divisor = linear(point)
+        value = (number * factor + summand) / divisor
+    elif point.scale == 1.0 and point.offset == 0.0:
+        value = number
+    else:
+        value = round(number * point.scale + point.offset, 9)  # finer than any sensor
     if (point.low is not None and value < point.low) or (point.high is not None and value > point.high):
         return None, Reason.OUT_OF_RANGE
     return value, Reason.NONE

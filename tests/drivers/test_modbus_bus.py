@@ -3,6 +3,9 @@
 import pytest
 
 from sitewarden.drivers.modbus import watch
+from sitewarden.drivers.modbus.bus import Bus
+from sitewarden.drivers.modbus.codec import Decoded, decode
+from sitewarden.drivers.modbus.compiled import Read
 from sitewarden.drivers.modbus.points import Kind, Point, Table, Unit
 from sitewarden.rules.model import Do, LinkChanged, Quality, Reading, Reason, Trouble
 from tests.drivers.virtual import (
@@ -11,7 +14,6 @@ from tests.drivers.virtual import (
     Tables,
     Virtual,
     Wire,
-    bus,
     coil,
     holding,
     promptly,
@@ -25,7 +27,7 @@ RTU, TCP = False, True
 def run(
     units: list[Unit], tables: dict[int, Tables], tcp: bool = RTU, wire: Wire = promptly, baud: int = 9600
 ) -> Virtual:
-    return Virtual(bus(units, tcp, baud), Slave(tables, tcp), wire)
+    return Virtual(Bus("bus", tcp, units, None if tcp else baud), Slave(tables, tcp), wire)
 
 
 def values(world: Virtual, point: str) -> list[object]:
@@ -75,16 +77,6 @@ def test_only_what_has_changed_is_said_and_everything_once_a_heartbeat() -> None
     assert (values(world, "pump.a"), values(world, "pump.b")) == ([10.0], [20.0, 21.0])
     world.run(40)
     assert (values(world, "pump.a"), values(world, "pump.b")) == ([10.0, 10.0], [20.0, 21.0, 21.0])
-
-
-def test_an_unchanged_block_is_not_decoded(monkeypatch: pytest.MonkeyPatch) -> None:
-    decoded = []
-    decode = watch.decode
-    monkeypatch.setattr(watch, "decode", lambda point, raw: decoded.append(point.name) or decode(point, raw))
-    world = run([unit("pump", 5, register("a", 0), register("b", 1))], {5: holding({0: 1, 1: 2})})
-    world.run(20)
-    assert decoded == ["a", "b"]
-    assert len(world.requests(5)) == 20
 
 
 def test_a_change_within_the_dead_band_is_not_said_but_a_slow_drift_is() -> None:
@@ -138,7 +130,7 @@ def test_a_refused_read_is_bad_while_the_unit_stays_up() -> None:
     tables = holding({0: 7})
     world = run([unit("a", 1, register("p", 0), register("q", 200))], {1: tables})
     world.run(3)
-    assert [(r.value, r.reason) for r in world.readings("a.q")] == [(None, Reason.ILLEGAL_ADDRESS)]
+    assert [(r.value, r.reason) for r in world.readings("a.q")] == [(None, Reason.EXCEPTION)]
     assert values(world, "a.p") == [7.0]
     assert [link.up for link in world.links()] == [True]
     tables[Table.HOLDING][200] = 1
@@ -154,7 +146,7 @@ def test_a_join_over_an_illegal_address_is_split_and_stays_split() -> None:
     good = {r.point for r in world.readings() if r.quality is Quality.GOOD}
     assert good == {f"a.r{n}" for n in cells}
     assert [(r.point, r.reason) for r in world.readings() if r.quality is Quality.BAD] == [
-        ("a.r7", Reason.ILLEGAL_ADDRESS)
+        ("a.r7", Reason.EXCEPTION)
     ]
     refused = world.bus.counters["a"].exceptions
     world.run(10)
@@ -164,9 +156,9 @@ def test_a_join_over_an_illegal_address_is_split_and_stays_split() -> None:
 def test_a_gateway_that_speaks_for_a_silent_unit_is_no_sign_of_life() -> None:
     slave = Slave({1: holding({0: 1})}, TCP)
     slave.refuses[3] = 0x0B
-    world = Virtual(bus([unit("a", 1, register("p", 0))], TCP), slave)
+    world = Virtual(Bus("bus", TCP, [unit("a", 1, register("p", 0))], None), slave)
     world.run(5)
-    assert [(link.up, link.reason) for link in world.links()] == [(False, Reason.NO_ANSWER)]
+    assert [(link.up, link.reason) for link in world.links()] == [(False, Reason.TIMEOUT)]
     world.slave.refuses.clear()
     world.run(10)
     assert values(world, "a.p") == [None, 1.0]
@@ -284,17 +276,18 @@ def test_a_poll_that_could_not_be_fitted_in_is_skipped_and_counted() -> None:
 
 
 def test_our_own_bug_over_one_units_answer_stays_that_units_affair(monkeypatch: pytest.MonkeyPatch) -> None:
+    def failing(point: Point, place: int) -> Read:
+        def read(raw: bytes) -> Decoded:
+            if raw == b"\0\x09":
+                raise ZeroDivisionError
+            return decode(point, raw)
+
+        return read
+
+    monkeypatch.setattr(watch, "compiled", failing)
     units = [unit("a", 1, register("p", 0)), unit("b", 2, register("p", 0))]
     world = run(units, {1: holding({0: 1}), 2: holding({0: 2})})
     world.run(0.5)
-    decode = watch.decode
-
-    def failing(point: Point, raw: bytes) -> object:
-        if raw == b"\0\x09":
-            raise ZeroDivisionError
-        return decode(point, raw)
-
-    monkeypatch.setattr(watch, "decode", failing)
     world.slave.tables[1][Table.HOLDING][0] = 9
     world.run(3)
     assert [(e.subject, e.on) for e in world.events if isinstance(e, Trouble)][:1] == [("a", True)]
@@ -314,7 +307,8 @@ def test_an_unknown_output_is_refused_by_name() -> None:
 
 
 def test_spurious_calls_do_nothing() -> None:
-    world = Virtual(bus([unit("a", 1, register("p", 0))]), Slave({1: holding({0: 1})}, RTU))
+    bus = Bus("bus", RTU, [unit("a", 1, register("p", 0))], 9600)
+    world = Virtual(bus, Slave({1: holding({0: 1})}, RTU))
     world.run(0.5)
     sent = len(world.sent)
     world.take(world.bus.woken(world.events[0].at))

@@ -3,7 +3,6 @@
 import pytest
 
 from sitewarden.drivers.modbus import watch
-from sitewarden.drivers.modbus.bus import Bus
 from sitewarden.drivers.modbus.codec import Decoded, decode
 from sitewarden.drivers.modbus.compiled import Read
 from sitewarden.drivers.modbus.points import Kind, Point, Table, Unit
@@ -14,6 +13,7 @@ from tests.drivers.virtual import (
     Tables,
     Virtual,
     Wire,
+    bus,
     coil,
     holding,
     promptly,
@@ -27,7 +27,7 @@ RTU, TCP = False, True
 def run(
     units: list[Unit], tables: dict[int, Tables], tcp: bool = RTU, wire: Wire = promptly, baud: int = 9600
 ) -> Virtual:
-    return Virtual(Bus("bus", tcp, units, None if tcp else baud), Slave(tables, tcp), wire)
+    return Virtual(bus(units, tcp, baud), Slave(tables, tcp), wire)
 
 
 def values(world: Virtual, point: str) -> list[object]:
@@ -130,7 +130,7 @@ def test_a_refused_read_is_bad_while_the_unit_stays_up() -> None:
     tables = holding({0: 7})
     world = run([unit("a", 1, register("p", 0), register("q", 200))], {1: tables})
     world.run(3)
-    assert [(r.value, r.reason) for r in world.readings("a.q")] == [(None, Reason.EXCEPTION)]
+    assert [(r.value, r.reason) for r in world.readings("a.q")] == [(None, Reason.ILLEGAL_ADDRESS)]
     assert values(world, "a.p") == [7.0]
     assert [link.up for link in world.links()] == [True]
     tables[Table.HOLDING][200] = 1
@@ -146,7 +146,7 @@ def test_a_join_over_an_illegal_address_is_split_and_stays_split() -> None:
     good = {r.point for r in world.readings() if r.quality is Quality.GOOD}
     assert good == {f"a.r{n}" for n in cells}
     assert [(r.point, r.reason) for r in world.readings() if r.quality is Quality.BAD] == [
-        ("a.r7", Reason.EXCEPTION)
+        ("a.r7", Reason.ILLEGAL_ADDRESS)
     ]
     refused = world.bus.counters["a"].exceptions
     world.run(10)
@@ -156,9 +156,9 @@ def test_a_join_over_an_illegal_address_is_split_and_stays_split() -> None:
 def test_a_gateway_that_speaks_for_a_silent_unit_is_no_sign_of_life() -> None:
     slave = Slave({1: holding({0: 1})}, TCP)
     slave.refuses[3] = 0x0B
-    world = Virtual(Bus("bus", TCP, [unit("a", 1, register("p", 0))], None), slave)
+    world = Virtual(bus([unit("a", 1, register("p", 0))], TCP), slave)
     world.run(5)
-    assert [(link.up, link.reason) for link in world.links()] == [(False, Reason.TIMEOUT)]
+    assert [(link.up, link.reason) for link in world.links()] == [(False, Reason.NO_ANSWER)]
     world.slave.refuses.clear()
     world.run(10)
     assert values(world, "a.p") == [None, 1.0]
@@ -307,8 +307,7 @@ def test_an_unknown_output_is_refused_by_name() -> None:
 
 
 def test_spurious_calls_do_nothing() -> None:
-    bus = Bus("bus", RTU, [unit("a", 1, register("p", 0))], 9600)
-    world = Virtual(bus, Slave({1: holding({0: 1})}, RTU))
+    world = Virtual(bus([unit("a", 1, register("p", 0))]), Slave({1: holding({0: 1})}, RTU))
     world.run(0.5)
     sent = len(world.sent)
     world.take(world.bus.woken(world.events[0].at))

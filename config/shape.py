@@ -69,6 +69,7 @@ class DeviceShape(Shape):
     scan: dict[str, Pause] = Field(default_factory=dict)
     timeout: Pause = 0.3
     retries: int = Field(default=1, ge=0, le=10)
+    turnaround: Pause | None = None
     heartbeat: Pause | None = None
     title: Text | None = None
 

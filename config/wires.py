@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from sitewarden.config.document import Document, Loc
@@ -24,7 +24,7 @@ from sitewarden.drivers.plan import (
 SCAN = {"fast": 0.2, "normal": 1.0, "slow": 10.0}  # s, unless a device says otherwise
 HEARTBEAT = 60.0  # s
 ENDS = ("serial", "tcp", "listen")
-MODBUS_ONLY = frozenset({"unit", "scan", "timeout", "retries", "heartbeat"})
+MODBUS_ONLY = frozenset({"unit", "scan", "timeout", "retries", "turnaround", "heartbeat"})
 
 
 @dataclass(slots=True)
@@ -134,6 +134,8 @@ def _unit(document: Document, file: SiteFile, name: str, profiles: Mapping[str, 
         document.wrong(
             (*loc, "scan"), f"an interval for the scan class {missing!r} of its profile", at_key=True
         )
+    if device.turnaround is not None:
+        profile = replace(profile, turnaround=device.turnaround)
     heartbeat = device.heartbeat or _heartbeat(file, name)
     return Unit(name, device.unit or 0, profile, scan, device.timeout, device.retries, heartbeat)
 

@@ -199,6 +199,15 @@ def test_the_schema_is_whole_json(tmp_path: Path) -> None:
     assert sections["commit_limit"]["default"] == "150ms"
 
 
+def test_a_device_may_be_slower_than_its_profile_says(tmp_path: Path) -> None:
+    devices = SECTIONS["devices"].replace(
+        "unit: 2, profile: pump}", "unit: 2, profile: pump, turnaround: 80ms}"
+    )
+    buses = [link.wire for link in good(tmp_path, devices=devices).links if isinstance(link.wire, BusPlan)]
+    slow = {unit.device: unit.profile.turnaround for bus in buses for unit in bus.units}
+    assert slow == {"io-1": 0.01, "pump-1": 0.08, "lift-a": 0.01}
+
+
 def test_a_stale_rule_quickens_the_heartbeat_of_its_device(tmp_path: Path) -> None:
     """An unchanged value is repeated at each heartbeat only: a slower one would look like silence."""
     bus = next(link.wire for link in good(tmp_path).links if link.name == "bus-1")

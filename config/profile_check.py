@@ -1,7 +1,7 @@
 """What the keys of a point must say together, and what two points of a device may share.
 
 A part of a register (`bit`, `u8h`, `u8l`) is never an output: Modbus writes a register whole, and what the
-rest of it was meant to be is not ours to say. Two points share bits only where one is a `bit` and the other
+rest of it was meant to be is not ours to say. Two points share bits only where one is such a part and the other
 an `enum` or `bits`: the first names what the second holds. All else that overlaps is an address mistyped.
 """
 
@@ -152,15 +152,15 @@ def _check_pair(document: Document, place: _Place, other: _Place) -> None:
     """Two points of one address; what is wrong is told at the first."""
     loc: Loc = ("points", place.name)
     kinds = {place.point.type, other.point.type}
-    shared = place.mask & other.mask and not (Kind.BIT in kinds and kinds & NAMED)
+    shared = place.mask & other.mask and not (kinds & PARTS and kinds & NAMED)
     if shared and kinds == {Kind.BIT}:
         document.wrong((*loc, "bit"), f"a bit of its own: {other.name!r} has this one")
     elif shared:
-        hint = "bits may have names of their own beside the types 'enum' and 'bits'"
+        hint = "parts of a register may stand beside the types 'enum' and 'bits'"
         document.wrong(
             (*loc, "address"),
             f"an address of its own: {other.name!r} stands here",
-            hint if Kind.BIT in kinds else "",
+            hint if kinds & PARTS else "",
         )
     elif place.point.scan != other.point.scan:
         expected = f"{other.point.scan!r}: so it is for {other.name!r}, which stands in the same register"

@@ -156,11 +156,11 @@ def test_a_reference_number_says_table_and_address(
     assert as_written(Addressing.REFERENCE, table, address) in {number, number - 90_000 * (number // 100_000)}
 
 
-def test_a_bit_may_be_named_of_what_is_a_number_too(tmp_path: Path) -> None:
+def test_parts_of_a_register_may_stand_beside_the_whole(tmp_path: Path) -> None:
     word = "{table: holding, address: 0, type: bits, writable: true}"
-    bit = "{table: holding, address: 0, type: bit, bit: 3}"
-    profile(tmp_path, "a", f"points: {{word: {word}, bit: {bit}}}\n")
-    assert len(load_profile("a", [tmp_path]).points) == 2
+    bit, byte = "{table: holding, address: 0, type: bit, bit: 3}", "{table: holding, address: 0, type: u8h}"
+    profile(tmp_path, "a", f"points: {{word: {word}, bit: {bit}, byte: {byte}}}\n")
+    assert len(load_profile("a", [tmp_path]).points) == 3
 
 
 def test_when_a_point_is_said_again_and_how_much_of_a_change_counts(tmp_path: Path) -> None:

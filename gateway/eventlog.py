@@ -17,13 +17,15 @@ from sitewarden.rules.model import (
     Keep,
     LinkChanged,
     Operator,
+    Outcome,
     Passage,
     Verdict,
+    Write,
 )
 
 log = structlog.get_logger()
 
-WANTED = frozenset({Decision, Passage, AlarmChange, FireChange, LinkChanged, Operator})
+WANTED = frozenset({Decision, Passage, AlarmChange, FireChange, LinkChanged, Operator, Write})
 MOST = 10_000  # events that a log which nobody reads may hold up
 
 
@@ -65,9 +67,17 @@ def line(effect: Effect) -> tuple[str, dict[str, object]]:
             return f"fire.{after}", at | {"before": before, "panel": panel, "zone": zone, "by": by}
         case LinkChanged(device, up, _, reason):
             return f"device.{'up' if up else 'down'}", at | {"device": device, "reason": reason}
-        case Operator(action, target, by, _, reason):
+        case Operator(action, target, by, _, reason, value):
             key = "card" if action is Action.FORGIVE else "target"  # a card is masked
-            return f"operator.{action}", at | {key: target, "by": by, "reason": reason}
+            return f"operator.{action}", at | {key: target, "by": by, "reason": reason, "value": value}
+        case Write(point, value, by, outcome=outcome, read=read, reason=reason):
+            return f"write.{outcome}", at | {
+                "point": point,
+                "value": value,
+                "read": read,
+                "by": by,
+                "reason": reason,
+            }
     raise TypeError(f"no line for {type(effect).__name__}")
 
 
@@ -75,6 +85,8 @@ def is_wrong(effect: Effect) -> bool:
     match effect:
         case Decision(verdict=Verdict.DENIED) | LinkChanged(up=False) | FireChange(after=FireStage.FIRE):
             return True
+        case Write(outcome=outcome):
+            return outcome not in (Outcome.VERIFIED, Outcome.SENT)
         case AlarmChange(alarm=alarm):
             return alarm.state is AlarmState.UNACKNOWLEDGED
     return False

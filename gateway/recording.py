@@ -116,11 +116,11 @@ class Recording:
 
 
 def _told(known: Mapping[str, object], link: LinkPlan, plan: SitePlan) -> dict[str, object]:
-    """The same with the alarms of this link alone, and not who acknowledged them. An arm that no device of
-    it sees is not waited for."""
+    """The same with the alarms of this link alone, and not who acknowledged them; nor who writes what. An
+    arm that no device of it sees is not waited for."""
     ours = {"", link.name, *link.devices, *(it.id for it in plan.parking.lanes if it.reader in link.devices)}
     ours |= {line.panel for line in plan.fire}
-    told = {key: cell for key, cell in known.items() if not isinstance(cell, Alarm)}
+    told = {key: cell for key, cell in known.items() if not isinstance(cell, Alarm | cells.Writing)}
     for key, cell in known.items():
         if isinstance(cell, Alarm) and cell.subject.partition(".")[0] in ours:
             told[key] = replace(cell, by="")

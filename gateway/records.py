@@ -19,13 +19,16 @@ from sitewarden.rules.model import (
     FireChange,
     FireStage,
     Operator,
+    Outcome,
     Passage,
     PermitKind,
+    Reason,
     Severity,
     Stamp,
     Value,
     Verdict,
     Why,
+    Write,
 )
 
 R = TypeVar("R")
@@ -121,6 +124,21 @@ def _pack_alarm(change: AlarmChange) -> tuple[Cell, ...]:
     )
 
 
+def _pack_write(write: Write) -> tuple[Cell, ...]:
+    return (
+        *(write.point, write.by, write.note, write.outcome, write.reason),
+        *(json.dumps(value, ensure_ascii=False) for value in (write.value, write.before, write.read)),
+        *(str(micros(write.asked.wall)), repr(write.asked.mono)),
+    )
+
+
+def _unpack_write(at: Stamp, row: tuple[str, ...]) -> Write:
+    point, by, note, outcome, reason, *values, wall_text, mono_text = row
+    asked = stamp(int(wall_text), float(mono_text))
+    value, before, read = map(json.loads, values)
+    return Write(point, value, by, note, asked, Outcome(outcome), at, before, read, Reason(reason))
+
+
 def _unpack_fire(at: Stamp, row: tuple[str, ...]) -> FireChange:
     before, after, panel, zone, by = row
     return FireChange(FireStage(before), FireStage(after), at, panel, zone, by)
@@ -159,14 +177,24 @@ OPERATORS: Table[Operator] = Table(
     lambda it: (it.action, it.target, it.by, it.reason),
     lambda at, row: Operator(Action(row[0]), row[1], row[2], at, row[3]),
 )
+"""Without the value of a write, which stands with what came of it in `WRITES`."""
+WRITES: Table[Write] = Table(
+    "writes",
+    (
+        *("point", "by", "note", "outcome", "reason", "value", "before", "read"),
+        *("asked_wall", "asked_mono"),
+    ),
+    _pack_write,
+    _unpack_write,
+)
 
-ALL = (DECISIONS, PASSAGES, ALARMS, FIRES, OPERATORS)
+ALL = (DECISIONS, PASSAGES, ALARMS, FIRES, OPERATORS, WRITES)
 SCHEMA = "".join(table.schema for table in ALL)
 NEWEST = " UNION ALL ".join(table.newest for table in ALL)
 
 
 def statement(
-    record: Decision | Passage | AlarmChange | FireChange | Operator,
+    record: Decision | Passage | AlarmChange | FireChange | Operator | Write,
 ) -> tuple[str, tuple[Cell, ...]]:
     """How the record is stored: SQL and its values."""
     match record:
@@ -180,3 +208,5 @@ def statement(
             return FIRES.statement(record, record.at)
         case Operator():
             return OPERATORS.statement(record, record.at)
+        case Write():
+            return WRITES.statement(record, record.at)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import date
 
 from sitewarden.rules.codec import decode, encode
-from sitewarden.rules.model import Alarm, FireKind, FireStage, PermitKind, Reading, Reason, Stamp
+from sitewarden.rules.model import Alarm, FireKind, FireStage, PermitKind, Reading, Reason, Stamp, Value
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,6 +175,17 @@ class Told:
 
 
 @dataclass(frozen=True, slots=True)
+class Writing:
+    """A value is being written to a point."""
+
+    value: Value
+    by: str
+    note: str
+    asked: Stamp
+    due: float  # it lapses
+
+
+@dataclass(frozen=True, slots=True)
 class Clock:
     """Whether the wall clock is believed, and the last date in the site's zone on which it was."""
 
@@ -199,9 +210,10 @@ KINDS: Mapping[str, type] = {
     "timer": Pending,
     "trouble": Told,
     "watch": Watch,
+    "write": Writing,
 }
 
-KEPT: frozenset[type] = frozenset({Alarm, Clock, Fire, LaneCell, Outputs, Pending, Place, Strangers})
+KEPT: frozenset[type] = frozenset({Alarm, Clock, Fire, LaneCell, Outputs, Pending, Place, Strangers, Writing})
 """What must survive a crash. The rest is learnt anew from the devices within seconds."""
 
 

@@ -3,6 +3,7 @@
     CardRead, Operator, PermitChanged, loop readings  -> parking/
     FireSignal, readings of supervised lines          -> fire.py
     readings, LinkChanged, Trouble, Operator          -> alarms/
+    Operator, WriteEnded                              -> writes.py
     Tick                                              -> whichever cell has waited for this instant
 
 All state is in frozen cells (`cells.py`); `save` is a copy of them. A step is complete when it returns.
@@ -35,12 +36,14 @@ from sitewarden.rules.model import (
     Stamp,
     Tick,
     Trouble,
+    WriteEnded,
 )
 from sitewarden.rules.parking.barrier import Barriers
 from sitewarden.rules.parking.lane import Lanes
 from sitewarden.rules.parking.occupancy import Occupancy
 from sitewarden.rules.plan import SitePlan
 from sitewarden.rules.state import State
+from sitewarden.rules.writes import Writes
 
 Read = Callable[[Reading], None]
 Due = Callable[[str, Stamp], None]
@@ -70,6 +73,7 @@ class Core:
         )
         self._fire = FireRelease(state, self._book, self._barriers, self._lanes, lanes)
         self._lines = FireLines(state, self._fire, plan.fire, plan.link_alarm_after)
+        self._writes = Writes(state, self._book, self._barriers, plan.devices)
         self._conditions = Conditions(state, self._book, plan.conditions)
         self._stale = StalePoints(state, self._book, plan.stale)
         self._away = AwayDevices(state, self._book, plan.devices, plan.link_alarm_after)
@@ -83,6 +87,7 @@ class Core:
             "line": self._lines.due,
             "timer": self._conditions.due,
             "watch": self._stale.due,
+            "write": self._writes.due,
         }
         leftovers = Leftovers(state, self._book, self._fire, plan, self._watched)
         watches = (self._stale, self._away, self._lines)
@@ -130,6 +135,8 @@ class Core:
             case Operator():
                 if self._operated(event):
                     self._state.emit(event)
+            case WriteEnded():
+                self._writes.ended(event)
             case PermitChanged():
                 self._permit_changed(event)
             case Trouble():
@@ -165,6 +172,13 @@ class Core:
                 return self._book.reset(event.target, event.by, event.at)
             case Action.FORGIVE:
                 return self._occupancy.forgive(event.target)
+            case Action.WRITE:
+                return self._write(event)
+
+    def _write(self, event: Operator) -> bool:
+        if event.value is None or not event.reason:
+            return False
+        return self._writes.ask(event.target, event.value, event.by, event.reason, event.at)
 
     def _read(self, reading: Reading) -> None:
         self._state.emit(reading)

@@ -115,6 +115,7 @@ class Action(StrEnum):
     RESET_FIRE = "reset_fire"  # target: "" (the site)
     RESET_LATCH = "reset_latch"  # target: alarm id
     FORGIVE = "forgive"  # target: card; its place (inside or outside) becomes unknown
+    WRITE = "write"  # target: point; `value` and a reason are required
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +125,29 @@ class Operator:
     by: str
     at: Stamp
     reason: str = ""
+    value: Value | None = None
+
+
+class Outcome(StrEnum):
+    """How a write ended."""
+
+    VERIFIED = "verified"  # read back as it was written
+    SENT = "sent"  # to every unit at once, which none of them answers
+    REFUSED = "refused"  # by the device, with an exception
+    UNVERIFIED = "unverified"  # confirmed, and read back as something else
+    LAPSED = "lapsed"  # not confirmed or not read back in time: nobody knows
+
+
+@dataclass(frozen=True, slots=True)
+class WriteEnded:
+    """What a driver says of the write that `Do.WRITE` asked for. None: not known, or no value."""
+
+    point: str
+    outcome: Outcome
+    at: Stamp
+    before: Value | None = None  # as it was read last before
+    read: Value | None = None  # as it was read back
+    reason: Reason = Reason.NONE  # of the refusal
 
 
 class PermitKind(StrEnum):
@@ -193,7 +217,18 @@ class Tick:
     at: Stamp
 
 
-Event = Reading | CardRead | LinkChanged | FireSignal | Operator | PermitChanged | Trouble | ClockTrust | Tick
+Event = (
+    Reading
+    | CardRead
+    | LinkChanged
+    | FireSignal
+    | Operator
+    | WriteEnded
+    | PermitChanged
+    | Trouble
+    | ClockTrust
+    | Tick
+)
 
 
 # -- effects: what the site decides --------------------------------------------------------------
@@ -259,6 +294,7 @@ class Do(StrEnum):
     PULSE = "pulse"  # on for `seconds`, then off
     SET = "set"  # on, and kept on whatever pulses come
     CLEAR = "clear"  # off
+    WRITE = "write"  # `value`, once; how that ended comes back as `WriteEnded`
 
 
 @dataclass(frozen=True, slots=True)
@@ -274,6 +310,23 @@ class Command:
     do: Do
     seconds: float = 0.0
     ahead: bool = True
+    value: Value | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """A value that somebody wanted to be written to a point, and what came of it."""
+
+    point: str
+    value: Value
+    by: str  # the operator, or the rule's id
+    note: str  # the operator's reason
+    asked: Stamp
+    outcome: Outcome
+    at: Stamp
+    before: Value | None = None
+    read: Value | None = None
+    reason: Reason = Reason.NONE
 
 
 class Severity(StrEnum):
@@ -340,7 +393,7 @@ class Keep:
     cell: object | None
 
 
-Record = Decision | Passage | AlarmChange | FireChange | Operator | Keep
+Record = Decision | Passage | AlarmChange | FireChange | Operator | Write | Keep
 """What the journal stores. Everything a step returned of these is one transaction."""
 
 Effect = Reading | LinkChanged | Command | Record

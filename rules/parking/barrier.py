@@ -65,6 +65,10 @@ class Barriers:
     def _left(self) -> tuple[Output, ...]:
         return tuple(output for output in self._known if output not in self._outputs)
 
+    def move(self, device: str, output: str) -> bool:
+        """Whether the output moves a barrier, or did: nobody else may have a hand in it."""
+        return Output(device, output) in (*self._outputs, *self._known)
+
     # -- what is asked ---------------------------------------------------------------------------
 
     def open(self, lane: Lane, at: Stamp, until: float) -> None:

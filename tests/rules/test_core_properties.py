@@ -26,6 +26,7 @@ from sitewarden.rules.model import (
     Keep,
     LinkChanged,
     Operator,
+    Outcome,
     Passage,
     Permit,
     PermitChanged,
@@ -35,6 +36,8 @@ from sitewarden.rules.model import (
     Tick,
     Trouble,
     Verdict,
+    Write,
+    WriteEnded,
 )
 from sitewarden.rules.plan import Parking
 from tests.rules.site_under_test import CARDS, NOON, PLAN, kept, of
@@ -63,23 +66,39 @@ swipes = st.builds(
     st.just(HERE),
 )
 operators = st.one_of(
-    st.builds(Operator, st.just(Action.OPEN), st.sampled_from(["in", "out", "x"]), st.just("g")),
-    st.builds(Operator, st.just(Action.RESET_FIRE), st.just(""), st.just("g")),
+    st.builds(
+        Operator, st.just(Action.OPEN), st.sampled_from(["in", "out", "x"]), st.just("g"), st.just(HERE)
+    ),
+    st.builds(Operator, st.just(Action.RESET_FIRE), st.just(""), st.just("g"), st.just(HERE)),
     st.builds(
         Operator,
         st.sampled_from([Action.ACKNOWLEDGE, Action.RESET_LATCH]),
         st.sampled_from(ALARMS),
         st.just("g"),
+        st.just(HERE),
     ),
-    st.builds(Operator, st.just(Action.FORGIVE), st.sampled_from([c.card for c in CARDS]), st.just("g")),
+    st.builds(
+        Operator,
+        st.just(Action.FORGIVE),
+        st.sampled_from([c.card for c in CARDS]),
+        st.just("g"),
+        st.just(HERE),
+    ),
 )
-operators = st.tuples(operators, st.sampled_from(["", "reason"])).map(
-    lambda pair: Operator(pair[0].action, pair[0].target, pair[0].by, HERE, pair[1])
+WRITTEN = st.sampled_from(["pump.speed", "tank.limit", "io-in.out1", "io-in.out2", "io-in.out9", "x.y", "x"])
+writes = st.builds(
+    lambda point, value: Operator(Action.WRITE, point, "g", HERE, value=value),
+    WRITTEN,
+    st.sampled_from([1.5, 3, True, "P1", None]),
+)
+operators = st.tuples(st.one_of(operators, writes), st.sampled_from(["", "reason"])).map(
+    lambda pair: replace(pair[0], at=HERE, reason=pair[1])
 )
 others = st.one_of(
     st.builds(FireSignal, st.sampled_from(["p", "q"]), st.sampled_from(FireKind), st.just(HERE)),
     st.builds(LinkChanged, st.sampled_from(["io-in", "io-out", "pump"]), st.booleans(), st.just(HERE)),
     st.builds(ClockTrust, st.booleans(), st.just(HERE)),
+    st.builds(WriteEnded, WRITTEN, st.sampled_from(Outcome), st.just(HERE)),
     st.builds(Trouble, st.just("journal_late"), st.just("journal"), st.booleans(), st.just(HERE)),
     st.sampled_from(CARDS).flatmap(
         lambda card: st.sampled_from([card, replace(card, blocked=not card.blocked), None]).map(
@@ -194,7 +213,7 @@ def test_with_less_of_the_site_all_can_be_brought_to_rest(
         for action in (Action.ACKNOWLEDGE, Action.RESET_LATCH):
             effects += again.step(Operator(action, alarm, "g", told([*story, (0.0, Tick(HERE))])[-1].at))
     assert not [key for key in again.save() if key.startswith("alarm/") or key == "fire"]
-    last = {(c.device, c.output): c.do for c in of(effects, Command)}
+    last = {(c.device, c.output): c.do for c in of(effects, Command) if c.do is not Do.WRITE}
     assert Do.SET not in last.values()
     there = {(lane.barrier.device, lane.barrier.open) for lane in less.parking.lanes}
     assert {do for output, do in last.items() if output not in there} <= {Do.CLEAR}
@@ -220,3 +239,21 @@ def test_a_card_is_inside_only_if_its_last_passage_was_inwards(story: Story) -> 
                 (inside.add if passage.direction == "in" else inside.discard)(passage.card)
     found = {key.partition("/")[2] for key, cell in core.save().items() if getattr(cell, "inside", False)}
     assert found <= inside
+
+
+@settings(max_examples=100, deadline=None)
+@given(stories)
+def test_every_write_ends_once_and_none_moves_a_barrier(story: Story) -> None:
+    core = Core(PLAN, CARDS)
+    outputs = {
+        (lane.barrier.device, name) for lane in LANES for name in (lane.barrier.open, lane.barrier.close)
+    }
+    events = told([*story, (12.0, Tick(HERE))])
+    effects = [effect for event in events for effect in core.step(event)]
+    asked = [c for c in of(effects, Command) if c.do is Do.WRITE]
+    accepted = [o for o in of(effects, Operator) if o.action is Action.WRITE]
+    assert [f"{c.device}.{c.output}" for c in asked] == [o.target for o in accepted]
+    assert not {(c.device, c.output) for c in asked} & outputs
+    assert all(c.ahead for c in asked)
+    ended = [(write.point, write.asked, write.value) for write in of(effects, Write)]
+    assert sorted(ended, key=str) == sorted(((o.target, o.at, o.value) for o in accepted), key=str)

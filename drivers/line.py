@@ -7,7 +7,7 @@ from math import inf
 from typing import Protocol
 
 from sitewarden.drivers.base import Counters, Driver, Output
-from sitewarden.rules.model import Command, Do, LinkChanged, Reason, Stamp, Trouble
+from sitewarden.rules.model import Command, Do, LinkChanged, Outcome, Reason, Stamp, Trouble, WriteEnded
 
 REBUILD_FIRST, REBUILD_MOST = 1.0, 60.0  # s until a driver that raised is built anew, doubling
 PULSE_OVER = 15.0  # s after its length; no driver sends a pulse so much later than it was told
@@ -138,7 +138,10 @@ class Line:
         try:
             yield from tell(self._driver, call, at, told)
         except Exception as error:  # noqa: BLE001 - whatever a driver raises stays its own affair
-            if isinstance(error, ValueError) and isinstance(told, Command):  # there is no such output
+            if isinstance(error, ValueError) and isinstance(told, Command) and told.do is Do.WRITE:
+                point = f"{told.device}.{told.output}"
+                yield WriteEnded(point, Outcome.REFUSED, at, reason=Reason.ILLEGAL_VALUE)
+            elif isinstance(error, ValueError) and isinstance(told, Command):  # there is no such output
                 del self._standing[told.device, told.output]
                 yield Failed(self.link, error)
             else:
@@ -152,7 +155,9 @@ class Line:
     def _remember(self, command: Command, at: Stamp) -> None:
         output = command.device, command.output
         stood = self._standing.get(output)
-        if not (command.do is Do.PULSE and stood and stood.command.do is Do.SET):  # what is held stays so
+        if command.do is Do.WRITE:  # is done once: no other driver repeats or undoes it
+            self._standing.pop(output, None)
+        elif not (command.do is Do.PULSE and stood and stood.command.do is Do.SET):  # what is held stays so
             self._standing[output] = Stood(command, at.mono)
 
     def _mine(self) -> list[Stood]:

@@ -16,7 +16,7 @@ from sitewarden.drivers.modbus.request import Request
 from sitewarden.drivers.modbus.schedule import Schedule
 from sitewarden.drivers.modbus.station import LATE, Poll, Station
 from sitewarden.drivers.modbus.wire import Answer, Counters, Wire
-from sitewarden.rules.model import Command, Reason, Stamp, Value
+from sitewarden.rules.model import Command, Reason, Stamp
 
 PROBES_SHARE = 0.05  # of the line's time, while any unit answers
 PROBE_WAITS = 1.0  # s at most for a moment in which it is in nobody's way
@@ -110,13 +110,6 @@ class Bus:
         station.commanded()
         return [*self._send(at)]
 
-    def write(self, device: str, output: str, value: Value, at: Stamp) -> list[Output]:
-        """An engineer's write of a value; ValueError if the point does not take it."""
-        station = self._stations[device]
-        station.outputs.write(output, value, at)
-        station.commanded()
-        return [*self._send(at)]
-
     # -- the end of a request --------------------------------------------------------------------
 
     def _ended(self, asked: _Asked, answer: Answer, at: Stamp) -> list[Output]:
@@ -159,7 +152,7 @@ class Bus:
 
     # -- whose turn it is ------------------------------------------------------------------------
 
-    def _send(self, at: Stamp) -> Iterable[bytes]:
+    def _send(self, at: Stamp) -> Iterable[Output]:
         while self._open and len(self._asked) < self._wire.window and at.mono >= self._free_at:
             if (turn := self._next(at)) is None:
                 return
@@ -169,9 +162,8 @@ class Bus:
                 self._free_at = at.mono + self._lasts(job.request) + BROADCAST_REST
             else:
                 self._asked[job.request] = self._asking(station, job, at)
-            if isinstance(job, Write):
-                station.sent(job, at)
             yield self._wire.ask(job.request, station.counters)
+            yield from station.sent(job, at)
 
     def _asking(self, station: Station, job: Poll | Write, at: Stamp) -> _Asked:
         patience = self._lasts(job.request) + station.wait

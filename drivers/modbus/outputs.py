@@ -2,22 +2,23 @@
 
 PULSE is on and, `seconds` after the unit has confirmed that, off. SET is on and held: whatever pulses
 come, and again after the unit was away. CLEAR ends both. An on that may have reached the unit is always
-followed by its off.
+followed by its off. WRITE is a value, written once and read back, whatever that shows.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from math import inf
 
-from sitewarden.drivers.modbus.codec import encode
+from sitewarden.drivers.modbus.codec import decode, encode
+from sitewarden.drivers.modbus.limits import encoded, is_writable
 from sitewarden.drivers.modbus.points import Kind, Point, Table, Unit
 from sitewarden.drivers.modbus.request import Request, write
-from sitewarden.rules.model import Command, Do, Stamp, Value
+from sitewarden.rules.model import Command, Do, Outcome, Reason, Stamp, Value, WriteEnded
 
 LAPSES = 10.0  # s; a barrier must not open minutes after the swipe
 REFUSED = 1.0  # s until what the unit has refused is tried again
 MOST_COILS = 1968  # in one write (V1.1b3, 6.11)
-SHARED = frozenset({Kind.BIT, Kind.U8H, Kind.U8L})  # a register of theirs would be written whole
+LATER = frozenset({Reason.ACKNOWLEDGED, Reason.BUSY})  # exceptions that ask for patience
 
 
 @dataclass(slots=True, eq=False)
@@ -31,9 +32,12 @@ class Output:
     perhaps_on: bool = False  # a pulse's on was sent, and no off confirmed since
     expect: bytes | None = None  # must be read back so
     rests_until: float = -inf  # the unit has refused
+    last: bytes | None = None  # as it was read last
+    before: bytes | None = None  # as it was read last before the write
+    writing: bool = False  # what is under way is a write, and how it ends is told
 
     def command(self, do: Do, seconds: float, at: Stamp) -> None:
-        self.rests_until = -inf
+        self.rests_until, self.writing = -inf, False
         match do:
             case Do.PULSE if self.held:
                 return
@@ -44,6 +48,11 @@ class Output:
                 self.held = do is Do.SET
                 self.put(encode(self.point, self.held))
 
+    def write(self, raw: bytes, at: Stamp) -> None:
+        self.rests_until, self.held = -inf, False
+        self.put(raw, at.mono + LAPSES)
+        self.writing, self.before = True, self.last
+
     def put(self, raw: bytes, lapses: float | None = None) -> None:
         """Whatever was under way is over; `raw` is to be written and read back."""
         self.want = self.expect = raw
@@ -52,7 +61,8 @@ class Output:
     def due(self, at: Stamp) -> bytes | None:
         """What is to be written now."""
         if self.want is not None and self.lapses is not None and at.mono >= self.lapses:
-            self.want = self.expect = self.lapses = self.pulse = None
+            self.ended()
+            self.pulse = None
             if self.perhaps_on and self.off_at is None:
                 self.off_at = at.mono
         if self.want is None and self.off_at is not None and at.mono >= self.off_at:
@@ -80,8 +90,14 @@ class Output:
     def refused(self, at: Stamp) -> None:
         self.rests_until = at.mono + REFUSED
 
+    def ended(self) -> None:
+        """Nothing is to be written, or read back, any more."""
+        self.want = self.expect = self.lapses = None
+        self.writing = False
+
     def seen(self, raw: bytes) -> None:
-        """The unit was read: what was written is there, or is written once more."""
+        """The unit was read: what was commanded is there, or is commanded once more."""
+        self.last = raw
         if self.expect is None or self.want is not None:
             return
         if raw != self.expect:
@@ -106,27 +122,17 @@ class Outputs:
 
     def __init__(self, unit: Unit) -> None:
         self._unit = unit
-        points = [point for point in unit.profile.points if point.writable and point.kind not in SHARED]
-        self._all = {point.name: Output(point) for point in points}
+        self._all = {point.name: Output(point) for point in unit.profile.points if is_writable(point)}
         self._active: set[Output] = set()  # something is to be written, now or when the pulse ends
         self.joins = True  # False once the unit has refused several coils in one request
 
     def command(self, command: Command, at: Stamp) -> None:
-        """ValueError: no such output."""
+        """ValueError: no such output, or nothing that may be written to it."""
         output = self._named(command.output)
-        output.command(command.do, command.seconds, at)
-        self._active.add(output)
-
-    def write(self, name: str, value: Value, at: Stamp) -> None:
-        """ValueError: no such output, or not within what may be written to it."""
-        output = self._named(name)
-        low, high = output.point.write_low, output.point.write_high
-        if not isinstance(value, str) and (
-            (low is not None and value < low) or (high is not None and value > high)
-        ):
-            raise ValueError(f"{self._unit.device}.{name}: {value} is not within {low} and {high}")
-        output.held = False
-        output.put(encode(output.point, value), at.mono + LAPSES)
+        if command.do is Do.WRITE:
+            output.write(encoded(output.point, command.value), at)
+        else:
+            output.command(command.do, command.seconds, at)
         self._active.add(output)
 
     def due(self, at: Stamp) -> Write | None:
@@ -147,13 +153,23 @@ class Outputs:
         request = write(self._unit.unit_id, first.table, first.address, values)
         return Write(request, tuple(run), tuple(values))
 
-    def refused(self, write: Write, at: Stamp) -> None:
+    def refused(self, write: Write, reason: Reason, at: Stamp) -> Iterator[WriteEnded]:
         """Not every device knows how to write several coils, or has them all: then one by one."""
         if len(write.outputs) > 1:
             self.joins = False
             return
-        for output in write.outputs:
+        (output,), (value,) = write.outputs, write.values
+        if output.writing and value == output.want and reason not in LATER:
+            yield self._ended(output, Outcome.REFUSED, at, reason=reason)
+        else:
             output.refused(at)
+
+    def broadcast(self, write: Write, at: Stamp) -> Iterator[WriteEnded]:
+        """All units have heard it, as far as anybody can know: none of them answers."""
+        write.confirmed(at)
+        for output in write.outputs:
+            if output.writing:
+                yield self._ended(output, Outcome.SENT, at)
 
     @property
     def eager(self) -> bool:
@@ -168,7 +184,10 @@ class Outputs:
     def among(self, points: Iterable[Point]) -> tuple[Output, ...]:
         return tuple(self._all[point.name] for point in points if point.name in self._all)
 
-    def seen(self, output: Output, raw: bytes) -> None:
+    def seen(self, output: Output, raw: bytes, at: Stamp) -> Iterator[WriteEnded]:
+        """The unit was read, and the output in it."""
+        if output.writing and output.want is None:
+            yield self._ended(output, _compared(output, raw), at, raw)
         output.seen(raw)
         if output.want is not None:
             self._active.add(output)
@@ -180,10 +199,34 @@ class Outputs:
                 output.want = output.expect
                 self._active.add(output)
 
+    def _ended(
+        self,
+        output: Output,
+        outcome: Outcome,
+        at: Stamp,
+        raw: bytes | None = None,
+        reason: Reason = Reason.NONE,
+    ) -> WriteEnded:
+        output.ended()
+        before, read = _value(output.point, output.before), _value(output.point, raw)
+        return WriteEnded(f"{self._unit.device}.{output.point.name}", outcome, at, before, read, reason)
+
     def _named(self, name: str) -> Output:
         if output := self._all.get(name):
             return output
         raise ValueError(f"{self._unit.device} has no output {name!r}")
+
+
+def _value(point: Point, raw: bytes | None) -> Value | None:
+    return decode(point, raw)[0] if raw is not None else None
+
+
+def _compared(output: Output, raw: bytes) -> Outcome:
+    """A text may come back with its end filled up in another way."""
+    same = raw == output.expect or (
+        output.point.kind is Kind.STRING and _value(output.point, raw) == _value(output.point, output.expect)
+    )
+    return Outcome.VERIFIED if same else Outcome.UNVERIFIED
 
 
 def _neighbours(output: Output, other: Output) -> bool:

@@ -39,6 +39,8 @@ class Poll:
     due: float = 0.0
     misses: int = 0  # in a row
     broken: bool = False  # what came of it made our own code fail
+    out: bool = False  # its request is
+    overtaken: bool = False  # what it reads may be older than a write that was confirmed meanwhile
 
 
 class Station:
@@ -84,6 +86,7 @@ class Station:
 
     def lost(self, at: Stamp, reason: Reason) -> Iterator[Event]:
         for poll in self._polls:
+            poll.out = poll.overtaken = False
             self._reads.remove(poll)
             self._probes.remove(poll)
         yield from self._gone(reason, at)
@@ -100,11 +103,14 @@ class Station:
         """A command does not wait for the pause after the last one that failed."""
         self._write_at = -inf
 
-    def sent(self, write: Write, at: Stamp) -> None:
-        for output in write.outputs:
+    def sent(self, job: Poll | Write, at: Stamp) -> Iterator[Event]:
+        if isinstance(job, Poll):
+            job.out = True
+            return
+        for output in job.outputs:
             output.sent()
         if self.broadcast:
-            write.confirmed(at)
+            yield from self.outputs.broadcast(job, at)
         else:
             self._writing = True
 
@@ -134,6 +140,8 @@ class Station:
             return
         self.counters.answers += 1
         self._misses, self._suspect = 0, False
+        if isinstance(job, Poll):
+            job.out = False
         self._patience.answered(max(took, 0.0))
         yield from self._came(at)
         match job:
@@ -141,7 +149,7 @@ class Station:
                 self._writing = False
                 if refused:
                     self.counters.exceptions += 1
-                    self.outputs.refused(job, at)
+                    yield from self.outputs.refused(job, refused, at)
                 else:
                     job.confirmed(at)
                     self._read_back(job, at)
@@ -155,6 +163,7 @@ class Station:
         self._misses += 1
         if isinstance(job, Poll):
             job.misses += 1
+            job.out = job.overtaken = False
         else:
             self._writing = False
         if self.resting:
@@ -186,9 +195,13 @@ class Station:
     # -- reads -----------------------------------------------------------------------------------
 
     def _read(self, poll: Poll, raw: bytes, at: Stamp) -> Iterator[Event]:
+        if poll.overtaken:
+            poll.overtaken = False
+            self._now(poll, at)
+            return
         yield from poll.watch.answered(raw, at)
         for output in poll.outputs:
-            self.outputs.seen(output, part(poll.block, output.point, raw))
+            yield from self.outputs.seen(output, part(poll.block, output.point, raw), at)
         if poll.broken:
             yield Trouble("driver_failed", self.unit.device, False, at)
         poll.misses, poll.broken = 0, False
@@ -226,7 +239,11 @@ class Station:
 
     def _read_back(self, job: Write, at: Stamp) -> None:
         for poll in self._polls:
-            if any(output in job.outputs for output in poll.outputs):
+            if not any(output in job.outputs for output in poll.outputs):
+                continue
+            if poll.out:
+                poll.overtaken = True
+            else:
                 poll.due = at.mono
                 self._reads.add(poll, at.mono, at.mono)
 

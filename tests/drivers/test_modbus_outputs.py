@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sitewarden.drivers.modbus.points import Kind, Point, Table
+from sitewarden.drivers.modbus.points import Table
 from sitewarden.rules.model import Do, Reason
 from tests.drivers.virtual import (
     TURNAROUND,
@@ -15,7 +15,6 @@ from tests.drivers.virtual import (
     coil,
     holding,
     register,
-    stamp,
     unit,
 )
 
@@ -231,27 +230,14 @@ def test_commands_for_a_dead_unit_hardly_cost_the_others_anything() -> None:
     assert len(made.requests(1)) <= 120
 
 
-def test_registers_are_written_with_one_or_several() -> None:
-    setpoint = Point(
-        "setpoint", Table.HOLDING, 3, Kind.U16, scale=0.01, writable=True, write_low=0, write_high=100
-    )
-    total = Point("total", Table.HOLDING, 8, Kind.U32, writable=True)
-    pump = unit("pump", 2, setpoint, total)
-    made = Virtual(bus([pump]), Slave({2: holding({3: 0, 8: 0, 9: 0})}, False))
-    made.run(0.1)
-    made.take(made.bus.write("pump", "setpoint", 62.5, stamp(made.now)))
-    made.run(0.1)
-    made.take(made.bus.write("pump", "total", 70000, stamp(made.now)))
-    made.run(0.1)
-    assert [pdu for _, pdu in writes(made)] == ["060003186a", "10000800020400011170"]
-    assert made.readings("pump.setpoint")[-1].value == 62.5
-    assert made.readings("pump.total")[-1].value == 70000.0
-    with pytest.raises(ValueError, match="not within 0 and 100"):
-        made.bus.write("pump", "setpoint", 101, stamp(made.now))
-
-
 COMMANDS = st.lists(
-    st.tuples(st.sampled_from(Do), st.sampled_from([1, 2]), st.floats(0.0, 3.0), st.booleans()), max_size=8
+    st.tuples(
+        st.sampled_from([Do.PULSE, Do.SET, Do.CLEAR]),
+        st.sampled_from([1, 2]),
+        st.floats(0.0, 3.0),
+        st.booleans(),
+    ),
+    max_size=8,
 )
 
 

@@ -18,10 +18,10 @@ BUS, TWIN = 0, 1  # who hears
 
 class Paced:
     """`asked`: when each request went out, and its bytes; `heard`: what came, and when; `said`: what the
-    bus made of it."""
+    bus made of it. `echo`: the adapter hands back what it sends."""
 
-    def __init__(self, bus: Bus, twin: Twin, character: float = 0.0) -> None:
-        self.bus, self.twin = bus, twin
+    def __init__(self, bus: Bus, twin: Twin, character: float = 0.0, echo: bool = False) -> None:
+        self.bus, self.twin, self._echo = bus, twin, echo
         self.now = 100.0
         self.asked: list[tuple[float, bytes]] = []
         self.heard: list[tuple[float, bytes]] = []
@@ -72,6 +72,8 @@ class Paced:
             if isinstance(output, bytes):
                 self.asked.append((self.now, output))
                 self._put(TWIN, output)
+                if self._echo:
+                    self._put(BUS, output)
             else:
                 self.said.append(output)
 

@@ -45,7 +45,7 @@ ConfigFile = Annotated[
 Json = Annotated[bool, typer.Option("--json", help="As JSON, for programs.")]
 
 
-def _time(text: str) -> float:
+def seconds(text: str) -> float:
     try:
         return duration(text)
     except ValueError as error:
@@ -56,7 +56,7 @@ For = Annotated[
     float | None,
     typer.Option(
         "--for",
-        parser=_time,
+        parser=seconds,
         metavar="TIME",
         help="How long, such as 30s or 5min; without it until Ctrl-C.",
     ),
@@ -130,8 +130,9 @@ def caller() -> str:
     return os.environ.get("SUDO_USER") or getpass.getuser()
 
 
-def print_json(value: object) -> None:
-    print(json.dumps(value, ensure_ascii=False, indent=2, default=_plain))
+def print_json(value: object, line: bool = False) -> None:
+    """As a document, or as one line of many."""
+    print(json.dumps(value, ensure_ascii=False, indent=None if line else 2, default=_plain), flush=line)
 
 
 def _plain(value: object) -> str:

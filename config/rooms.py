@@ -77,8 +77,10 @@ def _barrier(document: Document, shape: BarrierShape, loc: Loc, wires: Wires) ->
         name = getattr(shape, key)
         if not name or not (known or "." in name):
             continue
-        point = wires.point(f"{shape.device}.{name}" if key in OUTPUTS else full(name), (*loc, key))
-        if point and key in OUTPUTS and not (point.writable and point.kind in TWO_STATES):
+        written = key in OUTPUTS
+        wanted = f"{shape.device}.{name}" if written else full(name)
+        point = wires.point(wanted, (*loc, key), read=not written)
+        if point and written and not (point.writable and point.kind in TWO_STATES):
             document.wrong((*loc, key), f"an output: {point.name} of {shape.device} cannot be switched")
         elif point and point.kind not in TWO_STATES:
             document.wrong((*loc, key), f"an input that is on or off: {point.name} is {point.kind}")

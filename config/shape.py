@@ -18,6 +18,7 @@ from sitewarden.config.types import (
     Size,
     Span,
     Text,
+    Url,
     Word,
 )
 from sitewarden.drivers.plan import Framing, Parity
@@ -26,6 +27,7 @@ from sitewarden.rules.plan import AntiPassback
 
 MIB = 1 << 20
 BY_WORD = Field(strict=False)  # an enumeration, written as its word
+Baud = Annotated[int, Field(ge=300, le=4_000_000)]
 
 
 class SiteShape(Shape):
@@ -46,17 +48,31 @@ class SpoolShape(Shape):
     most: Size = 512 * MIB
 
 
+class TlsShape(Shape):
+    """Files in PEM: who signs the other end's certificate (without it the system's authorities), and ours."""
+
+    ca: FilePath | None = Field(default=None, description="the path of a file")
+    cert: FilePath | None = Field(default=None, description="the path of a file")
+    key: FilePath | None = Field(default=None, description="the path of a file")
+    name: Host | None = Field(default=None, description="a name that its certificate has")
+
+
 class LinkShape(Shape):
     """A wire: one of `serial`, `tcp` (we connect) and `listen` (the device connects)."""
 
     serial: FilePath | None = Field(default=None, description="the path of a serial port")
     tcp: Endpoint | None = None
     listen: Endpoint | None = None
-    baud: int = Field(default=9600, ge=300, le=4_000_000)
+    tls: TlsShape | None = None
+    baud: Baud = 9600
+    line_baud: Baud | None = Field(default=None, description="the speed of the line behind a TCP gateway")
+    data_bits: int = Field(default=8, ge=7, le=8)
     parity: Annotated[Parity, BY_WORD] = Parity.NONE
     stop_bits: int = Field(default=1, ge=1, le=2)
     rs485: bool = False
     framing: Annotated[Framing | None, BY_WORD] = None
+    echo: bool = Field(default=False, description="the adapter hands back what was sent")
+    outstanding: int = Field(default=1, ge=1, le=16, description="requests that may be out at once")
 
 
 class DeviceShape(Shape):
@@ -145,7 +161,7 @@ class StaleShape(Shape):
 class InfluxShape(Shape):
     type: Literal["influxdb"]
     version: Annotated[InfluxVersion, BY_WORD] = InfluxVersion.V2
-    url: str = Field(pattern=r"^https?://[^\s/]+", description="a URL such as 'http://127.0.0.1:8086'")
+    url: Url = Field(description="a URL such as 'http://127.0.0.1:8086'")
     org: str = ""
     bucket: str = Field(min_length=1, description="a bucket; with version v1 a database")
     token: Secret = NO_SECRET
@@ -156,7 +172,7 @@ class InfluxShape(Shape):
 
 class MqttShape(Shape):
     type: Literal["mqtt"]
-    host: str = Field(min_length=1, description="a host name")
+    host: Host = Field(description="a host name")
     port: int = Field(default=1883, ge=1, le=65535)
     username: str = ""
     password: Secret = NO_SECRET

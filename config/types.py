@@ -11,6 +11,7 @@ from sitewarden.config.words import (
     LANGUAGES,
     PERCENT,
     SIZE,
+    URL,
     Address,
     Deadband,
     address,
@@ -22,6 +23,7 @@ from sitewarden.config.words import (
     size,
     span,
     text,
+    url,
 )
 from sitewarden.rules.model import Value
 
@@ -49,6 +51,11 @@ Endpoint = Annotated[
     _schema("string", pattern=f"^{ADDRESS.pattern}$", examples=["10.0.0.5:502"]),
 ]
 Host = Annotated[str, PlainValidator(host), _schema("string", minLength=1, examples=["127.0.0.1"])]
+Url = Annotated[
+    str,
+    PlainValidator(url),
+    _schema("string", pattern=f"^{URL.pattern}$", examples=["http://127.0.0.1:8086"]),
+]
 Text = Annotated[
     Mapping[str, str],
     PlainValidator(text),

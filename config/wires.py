@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from sitewarden.config.document import Document, Loc
+from sitewarden.config.ends import ENDS, MODBUS_ONLY, end_of, framing
 from sitewarden.config.errors import ConfigErrors, did_you_mean, one_of
 from sitewarden.config.profile import SHIPPED, available, load_profile
 from sitewarden.config.shape import LinkShape, SiteFile
@@ -15,16 +16,14 @@ from sitewarden.drivers.plan import (
     BusPlan,
     Framing,
     LinkPlan,
-    Port,
     ReaderPlan,
     SerialPort,
-    TcpPort,
 )
 
 SCAN = {"fast": 0.2, "normal": 1.0, "slow": 10.0}  # s, unless a device says otherwise
 HEARTBEAT = 60.0  # s
-ENDS = ("serial", "tcp", "listen")
-MODBUS_ONLY = frozenset({"unit", "scan", "timeout", "retries", "turnaround", "heartbeat"})
+EVERYONE = 0  # unit id on a serial line (V1.02, 2.2)
+UNIT_ONLY = frozenset({"unit", "scan", "timeout", "retries", "turnaround", "heartbeat"})
 
 
 @dataclass(slots=True)
@@ -35,6 +34,7 @@ class Wires:
     document: Document
     readers: dict[str, str] = field(default_factory=dict)  # device -> link
     units: dict[str, Unit] = field(default_factory=dict)
+    everyone: set[str] = field(default_factory=set)  # devices that are all units of their line: written only
     links: tuple[LinkPlan, ...] = ()
 
     def known(self) -> list[str]:
@@ -52,16 +52,20 @@ class Wires:
         if self.device(name, loc) and name in self.units:
             self.document.wrong(loc, f"a card reader: {one_of(self.readers)}")
 
-    def point(self, full: str, loc: Loc, at_key: bool = False) -> Point | None:
-        """The point that "device.point" names; None, and noted, if there is no such point."""
+    def point(self, full: str, loc: Loc, at_key: bool = False, read: bool = True) -> Point | None:
+        """The point that "device.point" names; None, and noted, if there is no such point, or if it is to
+        be read and cannot."""
         device, _, name = full.partition(".")
         if not self.device(device, loc, at_key):
             return None
         unit = self.units.get(device)
         points = {point.name: point for point in unit.profile.points} if unit else {}
-        if name in points:
+        if name in points and not (read and device in self.everyone):
             return points[name]
-        if device in self.readers:
+        if name in points:
+            silent = f"{device} is all units of its line (unit 0), and none of them answers"
+            self.document.wrong(loc, f"a point that can be read: {silent}", at_key=at_key)
+        elif device in self.readers:
             self.document.wrong(loc, f"a device with points: {device} is a card reader", at_key=at_key)
         elif unit:
             near = did_you_mean(name, points)
@@ -82,11 +86,13 @@ def wires(document: Document, file: SiteFile, folder: Path) -> Wires:
         if device.driver is not None:
             if device.driver not in READERS:
                 document.wrong((*loc, "driver"), one_of(READERS), did_you_mean(device.driver, READERS))
-            for key in sorted(MODBUS_ONLY & device.model_fields_set):
+            for key in sorted(UNIT_ONLY & device.model_fields_set):
                 document.wrong((*loc, key), "this key only beside a profile", at_key=True)
             made.readers[name] = device.link
         elif unit := _unit(document, file, name, profiles):
             made.units[name] = unit
+            if device.unit == EVERYONE and device.link in file.links:
+                _everyone(made, unit, file.links[device.link])
     made.links = tuple(
         plan for name, link in file.links.items() if (plan := _link(document, file, name, link, folder, made))
     )
@@ -118,10 +124,10 @@ def _unit(document: Document, file: SiteFile, name: str, profiles: Mapping[str, 
     link = file.links.get(device.link)
     if device.unit is None:
         document.wrong((*loc, "unit"), "the unit id of the device on its bus")
-    elif link and link.serial and not 1 <= device.unit <= 247:
-        document.wrong((*loc, "unit"), "1 to 247 on a serial line")
+    elif link and framing(link) is not Framing.TCP and not 0 <= device.unit <= 247:
+        document.wrong((*loc, "unit"), "1 to 247 on a serial line, or 0 for all units at once")
     elif not 0 <= device.unit <= 255:
-        document.wrong((*loc, "unit"), "0 to 255 over TCP, 1 to 247 on a serial line")
+        document.wrong((*loc, "unit"), "0 to 255 over Modbus TCP, 0 to 247 on a serial line")
     if (profile := profiles.get(device.profile or "")) is None:
         return None
     scan = SCAN | device.scan
@@ -140,6 +146,16 @@ def _unit(document: Document, file: SiteFile, name: str, profiles: Mapping[str, 
     return Unit(name, device.unit or 0, profile, scan, device.timeout, device.retries, heartbeat)
 
 
+def _everyone(made: Wires, unit: Unit, link: LinkShape) -> None:
+    """Over Modbus TCP unit 0 is the device at the other end, and answers (Messaging V1.0b)."""
+    if framing(link) is Framing.TCP:
+        return
+    made.everyone.add(unit.device)
+    if not any(point.writable for point in unit.profile.points):
+        loc = ("devices", unit.device, "profile")
+        made.document.wrong(loc, "a profile with points to write: unit 0 is all units, and none answers")
+
+
 def _heartbeat(file: SiteFile, name: str) -> float:
     """Often enough that no stale rule takes a value that does not change for silence."""
     halves = [rule.after / 2 for point, rule in file.stale.items() if point.startswith(f"{name}.")]
@@ -150,7 +166,7 @@ def _link(
     document: Document, file: SiteFile, name: str, link: LinkShape, folder: Path, made: Wires
 ) -> LinkPlan | None:
     loc = ("links", name)
-    port = _port(document, loc, link, folder)
+    end = end_of(document, loc, link, folder)
     readers = [device for device, on in made.readers.items() if on == name]
     units = [unit for unit in made.units.values() if file.devices[unit.device].link == name]
     tenants = [
@@ -161,41 +177,30 @@ def _link(
     for reader in readers if len(tenants) > 1 else []:
         others = ", ".join(sorted(set(tenants) - {reader}))
         document.wrong(("devices", reader, "link"), f"a card reader alone on its link, without {others}")
-    _unit_ids(document, units)
-    if port is None or not tenants:
+    for key in sorted(MODBUS_ONLY & link.model_fields_set) if readers else []:
+        document.wrong((*loc, key), "this key only where Modbus is spoken", at_key=True)
+    _unit_ids(document, [unit for unit in units if file.devices[unit.device].unit is not None])
+    if end is None or not tenants:
         return None
     if readers:
-        return LinkPlan(name, port, ReaderPlan(readers[0], file.devices[readers[0]].driver or ""))
-    framing = link.framing or (Framing.RTU if link.serial else Framing.TCP)
-    return LinkPlan(name, port, BusPlan(framing, tuple(units)))
-
-
-def _port(document: Document, loc: Loc, link: LinkShape, folder: Path) -> Port | None:
-    if not document.exactly_one(loc, ENDS):
-        return None
-    if link.serial is not None:
-        if link.framing is Framing.TCP:
-            document.wrong((*loc, "framing"), "'rtu' on a serial line")
-        return SerialPort(str(folder / link.serial), link.baud, link.parity, link.stop_bits, link.rs485)
-    for key in sorted({"baud", "parity", "stop_bits", "rs485"} & link.model_fields_set):
-        document.wrong((*loc, key), "this key only on a serial line", at_key=True)
-    end = link.tcp or link.listen
-    return TcpPort(end.host, end.port, listen=link.listen is not None) if end else None
+        return LinkPlan(name, end, ReaderPlan(readers[0], file.devices[readers[0]].driver or ""))
+    return LinkPlan(name, end, BusPlan(framing(link), tuple(units), link.echo, link.outstanding))
 
 
 def _unit_ids(document: Document, units: Sequence[Unit]) -> None:
     taken: dict[int, str] = {}
     for unit in units:
         first = taken.setdefault(unit.unit_id, unit.device)
-        if first != unit.device and unit.unit_id:
+        if first != unit.device:
             document.wrong(("devices", unit.device, "unit"), f"a unit id of its own: {first} has this one")
 
 
 def _apart(document: Document, links: Sequence[LinkPlan]) -> None:
     """No two links on one port, whatever names the port goes by."""
-    taken: dict[Port | str, str] = {}
+    taken: dict[str | tuple[str, int], str] = {}
     for link in links:
-        port = os.path.realpath(link.port.path) if isinstance(link.port, SerialPort) else link.port
+        end = link.port
+        port = os.path.realpath(end.path) if isinstance(end, SerialPort) else (end.host, end.port)
         if (first := taken.setdefault(port, link.name)) != link.name:
             key = next(key for key in ENDS if document.get("links", link.name, key) is not None)
             document.wrong(("links", link.name, key), f"a port of its own: {first} has this one")

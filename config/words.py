@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from ipaddress import ip_address
+from urllib.parse import urlsplit
 
 from sitewarden.rules.model import Value
 
@@ -19,6 +20,7 @@ SIZE = re.compile(r"(\d{1,6}) ?(MB|MiB|GB|GiB)")
 LEAST = 16  # MiB
 ADDRESS = re.compile(r"(\[[0-9A-Fa-f:]+\]|[^\s:\[\]/]+)(?::(\d{1,5}))?")
 MODBUS_TCP = 502
+URL = re.compile(r"https?://[^\s/]+\S*")
 _LABEL = "[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
 HOST_NAME = re.compile(rf"(?:{_LABEL}\.)*(?![0-9]+$){_LABEL}")
 NAME_MOST = 253  # characters
@@ -29,6 +31,7 @@ PERCENT = re.compile(r"(\d{1,3}(?:\.\d{1,9})?) ?%")
 class Address:
     host: str
     port: int
+    usual: bool  # the port was not said, and is that of Modbus TCP
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,11 +61,12 @@ def size(value: object) -> int:
 
 
 def address(value: object) -> Address:
+    """A host and a port, or a host alone."""
     match = ADDRESS.fullmatch(value) if isinstance(value, str) else None
     port = int(match[2] or MODBUS_TCP) if match else 0
     if not match or not 0 < port < 65536:
         raise ValueError("a host and a port such as '192.168.1.20:502'")
-    return Address(match[1].strip("[]"), port)
+    return Address(host(match[1].strip("[]")), port, usual=match[2] is None)
 
 
 def host(value: object) -> str:
@@ -73,6 +77,17 @@ def host(value: object) -> str:
         if len(value) <= NAME_MOST and HOST_NAME.fullmatch(value):
             return value
     raise ValueError("an address such as '127.0.0.1' or a host name")
+
+
+def url(value: object) -> str:
+    """Of a server that speaks HTTP."""
+    if isinstance(value, str) and URL.fullmatch(value):
+        with suppress(ValueError):
+            parts = urlsplit(value)
+            host(parts.hostname)
+            if parts.port != 0:  # which raises for a port beyond 65535
+                return value
+    raise ValueError("a URL such as 'http://127.0.0.1:8086'")
 
 
 def text(value: object) -> Mapping[str, str]:

@@ -23,7 +23,7 @@ from sitewarden.gateway.cli.common import ConfigFile, refused, table, unused_por
 from sitewarden.gateway.clock import Clock
 from sitewarden.gateway.demo import LiveEstate, permits
 
-ENDS = ("serial", "tcp", "listen")
+ENDS = ("serial", "tcp", "listen", "tls")  # of a link; twins speak plainly
 
 
 def simulate(

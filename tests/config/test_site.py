@@ -53,27 +53,6 @@ def test_links(tmp_path: Path) -> None:
     assert lift.units[0].unit_id == 247
 
 
-@pytest.mark.parametrize(
-    ("end", "port"),
-    [
-        ("tcp: 10.0.0.5:1502, framing: rtu", TcpPort("10.0.0.5", 1502)),
-        ("tcp: '[fe80::1]:503'", TcpPort("fe80::1", 503)),
-        ("listen: 0.0.0.0:5020", TcpPort("0.0.0.0", 5020, listen=True)),
-    ],
-)
-def test_the_ends_of_a_tcp_link(tmp_path: Path, end: str, port: TcpPort) -> None:
-    links = f"{{bus-1: {{{end}}}}}"
-    devices = "{io-1: {link: bus-1, unit: 255, profile: box, scan: {fast: 50ms}, timeout: 1s, retries: 0}}"
-    (link,) = good(
-        tmp_path, links=links, devices=devices, parking="{}", fire="{}", alarms="{}", stale="{}"
-    ).links
-    assert link.port == port
-    assert isinstance(link.wire, BusPlan)
-    assert link.wire.framing is (Framing.RTU if "rtu" in end else Framing.TCP)
-    unit = link.wire.units[0]
-    assert (unit.scan, unit.timeout, unit.retries) == ({"fast": 0.05, "normal": 1.0, "slow": 10.0}, 1.0, 0)
-
-
 def test_paths_start_from_the_folder_of_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     links = "{line-1: {serial: ports/a}}"
     write(

@@ -94,7 +94,8 @@ class Bus:
         self._free_at = at.mono + self._wire.pace.silence
         outputs: list[Output] = []
         for answer in self._wire.take(data, at):
-            outputs += self._ended(self._asked.pop(answer.request), answer, at)
+            if asked := self._asked.pop(answer.request, None):
+                outputs += self._ended(asked, answer, at)
         return [*outputs, *self._send(at)]
 
     def woken(self, at: Stamp) -> list[Output]:
@@ -182,7 +183,7 @@ class Bus:
     def _next_probe(self, at: Stamp) -> tuple[Station, Poll] | None:
         """In a moment in which no read comes late for it; such a moment is waited for, but not for ever."""
         poll = self._probes.pop(at.mono) if at.mono >= self._probe_from else None
-        if poll is None:
+        if poll is None or poll.out:
             return None
         next_read = self._reads.next_due()
         if next_read < at.mono + poll.station.wait and at.mono < poll.due + PROBE_WAITS:
@@ -193,6 +194,8 @@ class Bus:
 
     def _next_read(self, at: Stamp) -> tuple[Station, Poll] | None:
         while poll := self._reads.pop(at.mono):
+            if poll.out:
+                continue  # its end puts it back
             until = poll.station.free_at(poll.request, at)
             if until is None:
                 return poll.station, poll

@@ -167,7 +167,8 @@ class Station:
         else:
             self._writing = False
         if self.resting:
-            self._rest(at)
+            if at.mono >= self._write_at:  # else it was out when the unit was given up
+                self._rest(at)
         elif self._suspect:
             yield from self._down(reason, at)
         elif isinstance(job, Write):

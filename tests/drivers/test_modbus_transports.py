@@ -93,6 +93,30 @@ def test_never_more_are_out_than_the_device_allows() -> None:
     assert most == 3
 
 
+def test_a_unit_that_dies_with_several_out_is_probed_as_any_other() -> None:
+    units = [
+        unit("u", 1, *(register(f"r{n}", 200 * n) for n in range(9))),
+        unit("other", 2, register("a", 0)),
+    ]
+    world = served(Tcp(window=4), Framing.TCP, units)
+    assert isinstance(world.twin, ModbusSlave)
+    slave = world.twin.units[1]
+    for _ in range(5):
+        world.run(9.3)
+        slave.deaf = True
+        world.run(4.2)
+        died = len(world.asked)
+        world.run(10)
+        probes = [mono for mono, frame in world.asked[died:] if frame[6] == 1]
+        assert 1 <= len(probes) <= 4
+        slave.deaf = False
+        world.run(31)
+        assert world.links("u")[-1][1]
+        newest = {reading.point: reading.quality for reading in world.readings()}
+        assert set(newest.values()) == {Quality.GOOD}
+    assert [up for _, up in world.links("other")] == [True]
+
+
 def test_what_everyone_is_told_is_sent_once_and_the_line_rests() -> None:
     """Nobody answers a broadcast; what is read next is read after the units have done it."""
     everyone, one = unit("everyone", 0, coil("on", 3)), unit("u1", 1, *POINTS)

@@ -111,8 +111,8 @@ def _report(site: Site) -> str:
 
 def _port(port: Port) -> str:
     if isinstance(port, SerialPort):
-        return f"{port.path} {port.baud} 8{port.parity[0].upper()}{port.stop_bits}"
-    return f"{'listen ' if port.listen else ''}{port.host}:{port.port}"
+        return f"{port.path} {port.baud} {port.data_bits}{port.parity[0].upper()}{port.stop_bits}"
+    return f"{'listen ' if port.listen else ''}{port.host}:{port.port}{' TLS' if port.tls else ''}"
 
 
 def _points(site: Site) -> int:

@@ -40,9 +40,9 @@ class Line:
         place = 0 if self.world.asked[0][1][0] else 6  # TCP begins with its number, which is small
         return sum(frame[place] == unit.unit_id for mono, frame in self.world.asked if mono >= since)
 
-    def requests(self) -> set[bytes]:
-        """The different ones that were made."""
-        return {frame for _, frame in self.world.asked}
+    def requests(self, unit: Unit | None = None) -> set[bytes]:
+        """The different ones that were made, of this unit or of all."""
+        return {frame for _, frame in self.world.asked if unit is None or frame[0] == unit.unit_id}
 
     def must_last(self) -> float:
         """s that the line cannot do without for one round of all reads."""

@@ -38,7 +38,7 @@ def test_two_dead_units_cost_the_others_no_more_than_the_share_of_the_probes() -
     since = line.world.now
     line.world.run(600)
     for unit in line.units:
-        beats = 600 / period * sum(frame[0] == unit.unit_id for frame in line.requests())
+        beats = 600 / period * len(line.requests(unit))
         if unit.unit_id not in (3, 7):
             assert line.reads(unit, since) >= 0.93 * beats, unit.device
     asked = sum(line.reads(unit, since) for unit in line.units if unit.unit_id in (3, 7))

@@ -14,9 +14,10 @@ PYTEST := $(BIN)/python -m pytest
 PYTEST_ARGS ?=
 LINKS := build/links/sitewarden
 PARTS := gateway config drivers rules simulators
-# Real peers of the tests: a broker, two time-series stores, serial lines, a Modbus master, TLS, a browser (and
-# what its driver needs), a small disk to fill.
-PEERS := mosquitto influxdb victoria-metrics socat mbpoll openssl chromium fonts-noto-cjk libatomic1 mount util-linux
+# Real peers of the tests: a broker, two time-series stores, serial lines, a Modbus master, what others are
+# compiled with, TLS, a browser (and what its driver needs), a small disk to fill.
+PEERS := mosquitto influxdb victoria-metrics socat mbpoll libmodbus-dev pkg-config gcc libc6-dev openssl \
+	chromium fonts-noto-cjk libatomic1 mount util-linux
 
 .PHONY: help
 help:  ## this text

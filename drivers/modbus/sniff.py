@@ -43,7 +43,7 @@ class Frame:
     raw: bytes
     unit_id: int
     pdu: bytes
-    gap: float | None = None  # s of silence before it; None: it came in one piece with what was before
+    gap: float | None = None  # s of silence before it; None: not to be told from how the bytes came
     transaction: int | None = None  # over TCP
 
 
@@ -103,7 +103,7 @@ REQUESTS: Mapping[int, Size] = {  # V1.1b3, 6.1 to 6.21
 ANSWERS: Mapping[int, Size] = {
     **dict.fromkeys((1, 2, 3, 4, 12, 17, 20, 21, 23), Size(2, 1)),
     **dict.fromkeys((5, 6, 8, 11, 15, 16), Size(5)),
-    7: Size(2),
+    7: Size(2),  # one byte more than the request: if it is the request's check, the two cannot be told apart
     22: Size(7),
     24: Size(3, 1, wide=2),
 }  # function 43 counts its objects, not its bytes
@@ -155,7 +155,7 @@ def answers(asked: bytes, pdu: bytes) -> bool:
 
 class RtuSniffer:
     """`character`: s that one takes; 0 where it is not known. Silence is what passed between two pieces,
-    less the time that the bytes of the second were on the line."""
+    less the time that the bytes of the second were on the line; adapters that gather bytes blur it."""
 
     def __init__(self, character: float = 0.0) -> None:
         self._character = character
@@ -166,16 +166,17 @@ class RtuSniffer:
 
     def received(self, data: bytes, at: Stamp) -> Iterator[Heard]:
         if self._at is not None:
-            gap = max(0.0, at.mono - self._at.mono - len(data) * self._character)
+            gap = at.mono - self._at.mono - len(data) * self._character
             if gap > REST:
                 yield from self.silent(self._at)
-            self._pieces[len(self._buffer)] = gap
+            if gap >= 0:
+                self._pieces[len(self._buffer)] = gap
         self._at = at
         self._buffer += data
         yield from self._frames(at, over=False)
 
     def silent(self, at: Stamp) -> Iterator[Heard]:
-        yield from self._frames(at, over=True)
+        yield from self._frames(self._at or at, over=True)
 
     def _frames(self, at: Stamp, over: bool) -> Iterator[Heard]:
         while self._skipped < len(self._buffer):
@@ -309,6 +310,7 @@ class Unanswered:
 
 
 AGAIN = 1.0  # s after which the very bytes of a request are the request again, and not its answer
+LOST = 3.0  # s after which nobody waits for an answer any more
 
 
 class Talk:
@@ -319,6 +321,9 @@ class Talk:
 
     def heard(self, frame: Frame, side: Side | None = None) -> Iterator[Said | Unanswered]:
         """`side`: who said it, where that is known."""
+        for key, waiting in list(self._open.items()):
+            if frame.at.mono - waiting.at.mono > LOST:
+                yield Unanswered(self._open.pop(key))
         asked = self._open.get(frame.transaction)
         side = side or self._side(frame, asked)
         if side is Side.UNIT:
@@ -335,7 +340,7 @@ class Talk:
         yield Said(frame, side)
 
     def over(self) -> Iterator[Unanswered]:
-        """Nothing more is heard."""
+        """Nobody waits any more: the line rests, or nothing more is heard."""
         yield from map(Unanswered, self._open.values())
         self._open.clear()
 

@@ -2,6 +2,7 @@
 
 import typer
 
+from sitewarden.gateway.cli.modbus.monitor import monitor
 from sitewarden.gateway.cli.modbus.read import read
 from sitewarden.gateway.cli.modbus.scan import scan
 from sitewarden.gateway.cli.modbus.write import write
@@ -21,3 +22,4 @@ modbus = typer.Typer(
 modbus.command()(scan)
 modbus.command()(read)
 modbus.command()(write)
+modbus.command()(monitor)

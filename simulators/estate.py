@@ -10,24 +10,38 @@ from dataclasses import dataclass
 from functools import partial
 from random import Random
 
-from sitewarden.drivers.modbus.pace import rtu
 from sitewarden.drivers.modbus.points import Kind, Unit
-from sitewarden.drivers.plan import BusPlan, Framing, LinkPlan, ReaderPlan, TcpPort
+from sitewarden.drivers.plan import BusPlan, Framing, LinkPlan, ReaderPlan, TcpPort, pace
 from sitewarden.rules.model import Permit, Stamp, Value
 from sitewarden.rules.plan import FireInput, Lane, SitePlan
 from sitewarden.simulators.base import Twin
 from sitewarden.simulators.card_reader import CardReaderTwin
+from sitewarden.simulators.drive_faces import (
+    ABB_RUNS,
+    FC_STARTS,
+    abb_face,
+    fc_face,
+    obey_abb,
+    obey_fc,
+    wire_drive,
+)
 from sitewarden.simulators.faces import (
     Getter,
     Wired,
+    booster_control,
+    booster_face,
     level_face,
-    lift_face,
+    pump_control,
     pump_face,
     spare_lines_face,
+    sump_control,
     sump_face,
 )
 from sitewarden.simulators.gate import Car, Gate, Visit
+from sitewarden.simulators.lift_faces import board_a_face, vanke_face
 from sitewarden.simulators.modbus_slave import ModbusSlave, SlaveUnit
+from sitewarden.simulators.plant.booster import Booster
+from sitewarden.simulators.plant.drive import Drive
 from sitewarden.simulators.plant.fireline import OHMS, FireLine, LineState
 from sitewarden.simulators.plant.lift import Lift
 from sitewarden.simulators.plant.sump import Sump
@@ -36,7 +50,6 @@ from sitewarden.simulators.serial_gateway import GatewayLine, SerialGateway
 from sitewarden.simulators.traffic import Traffic
 
 STEP = 1.0  # s of a step of the water
-CHARACTER = 11  # bits, on the serial line behind a gateway (V1.02, 2.5.1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +86,8 @@ class Estate:
         self.lifts: dict[str, Lift] = {}
         self.pumps: dict[str, Pump] = {}
         self.sumps: dict[str, Sump] = {}
+        self.boosters: dict[str, Booster] = {}
+        self.drives: dict[str, Drive] = {}
         self.units: dict[str, SlaveUnit] = {}
         self.works = Waterworks([], self.chance(seed, "water"))
         self._seed, self._seen = seed, seen
@@ -118,6 +133,8 @@ class Estate:
             self.works.advance(STEP, self.second_of_day(self._step_at))
             for sump in self.sumps.values():
                 sump.advance(STEP)
+            for booster in self.boosters.values():
+                booster.advance(STEP, self.second_of_day(self._step_at))
             self._step_at += STEP
         for lift in self.lifts.values():
             lift.advance(mono, self.hour(mono))
@@ -156,8 +173,7 @@ class Estate:
             case BusPlan(framing, plans):
                 units = [self._unit(plan) for plan in plans]
                 if framing is Framing.TCP and isinstance(link.port, TcpPort) and link.port.line_baud:
-                    baud = link.port.line_baud
-                    return SerialGateway(GatewayLine(units, rtu(CHARACTER / baud, baud)))
+                    return SerialGateway(GatewayLine(units, pace(link.port, framing)))
                 return ModbusSlave(framing, units)
 
     def _unit(self, unit: Unit) -> SlaveUnit:
@@ -168,19 +184,31 @@ class Estate:
                 pump = self.pumps[unit.device] = Pump(hours=chance.uniform(900, 9000), starts=1200)
                 self.works.pumps.append(pump)
                 source.inputs |= pump_face(pump, self.works)
+                source.outputs["control"] = pump_control(pump)
+            case "grundfos-cu352":
+                booster = self.boosters[unit.device] = Booster(chance)
+                source.inputs |= booster_face(booster)
+                source.outputs |= booster_control(booster)
+            case "danfoss-fc":
+                drive = self.drives[unit.device] = Drive(chance, self.start.mono)
+                wire_drive(source, drive, fc_face(drive), FC_STARTS, obey_fc)
+            case "abb-acs580":
+                drive = self.drives[unit.device] = Drive(chance, self.start.mono)
+                wire_drive(source, drive, abb_face(drive), ABB_RUNS, obey_abb)
             case "level-4-20ma":
                 source.inputs |= level_face(self.works)
-            case "lift-monitor-a":
+            case "lift-monitor-a" | "vanke-ba" as board:
                 lift = self.lifts[unit.device] = Lift(
                     chance, self.start.mono, doors=chance.randrange(900_000)
                 )
-                source.inputs |= lift_face(lift)
+                source.inputs |= board_a_face(lift) if board == "lift-monitor-a" else vanke_face(lift)
                 source.advances.append(lambda mono: lift.advance(mono, self.hour(mono)))
             case "supervised-input-4":
                 source.inputs |= spare_lines_face()
             case "two-pump-sump":
                 sump = self.sumps[unit.device] = Sump(chance)
                 source.inputs |= sump_face(sump)
+                source.outputs |= sump_control(sump)
         self.units[unit.device] = SlaveUnit(unit, source, self.chance(self._seed, f"{unit.device}/wire"))
         return self.units[unit.device]
 

@@ -1,6 +1,7 @@
 """How the plant looks through the points of each profile in `config/profiles/`, by their names.
 
-A face is a table: the point's name and how it is read. Points that no face knows drift plausibly.
+A face is a table: the point's name and how it is read. Points that no face knows drift plausibly. Here is the
+water; lifts and drives have modules of their own.
 """
 
 from collections.abc import Callable, Mapping
@@ -10,27 +11,16 @@ from random import Random
 from sitewarden.drivers.modbus.points import Profile
 from sitewarden.rules.model import Stamp, Value
 from sitewarden.simulators.drift import Drift
+from sitewarden.simulators.plant.booster import FULL_SCALE, SETPOINT, Booster, BoosterPump, Force
 from sitewarden.simulators.plant.fireline import OHMS, LineState
-from sitewarden.simulators.plant.lift import ASTRAY_AFTER, FLOOR_HEIGHT, TRAPPED_AFTER, Lift, Phase
-from sitewarden.simulators.plant.sump import Sump
+from sitewarden.simulators.plant.sump import BACKUP, HIGH, Sump, SumpPump
 from sitewarden.simulators.plant.water import BAR, Pump, PumpFault, Waterworks
 
 Getter = Callable[[Stamp], Value | None]
 Setter = Callable[[Value, Stamp], None]
 Face = Mapping[str, Getter]
 
-LIFT_SETTINGS: Mapping[str, Value] = {  # as its installer left the board
-    "floors_below": 0,
-    "base_floor": 1,
-    "floor_height": FLOOR_HEIGHT,
-    "overspeed_limit": 3,
-    "levelled_trap_after": 30,
-    "unlevelled_trap_after": TRAPPED_AFTER,
-    "stop_outside_zone_after": ASTRAY_AFTER,
-    "run_timeout_after": 2,
-    "door_long_open_after": 3,
-    "door_repeats_limit": 5,
-}
+BY_BUS, ON, RESET = 1, 2, 4  # bits of a pump's control register
 
 
 class Wired:
@@ -79,47 +69,77 @@ def pump_face(pump: Pump, works: Waterworks) -> Face:
         "alarm": lambda at: pump.fault != PumpFault.NONE,
         "alarm_code": lambda at: pump.fault,
         "warning_code": lambda at: 0,
+        "control": lambda at: BY_BUS | ON * pump.released,
     }
+
+
+def pump_control(pump: Pump) -> Setter:
+    """Register 101: who is switched off by bus stays so whatever its controller wants."""
+
+    def written(value: Value, at: Stamp) -> None:
+        bits = int(value)
+        pump.released = not bits & BY_BUS or bool(bits & ON)
+        if bits & RESET:
+            pump.fault = PumpFault.NONE
+
+    return written
+
+
+def booster_face(booster: Booster) -> Face:
+    """`grundfos-cu352`."""
+    whole: Face = {
+        "running": lambda at: bool(booster.running),
+        "alarm": lambda at: any(pump.fault for pump in booster.pumps),
+        "low_flow_stop": lambda at: booster.idle,
+        "feedback": lambda at: 100.0 * booster.pressure / FULL_SCALE,
+        "setpoint": lambda at: 100.0 * SETPOINT / FULL_SCALE,
+        "control_mode": lambda at: 4,  # constant pressure
+        "alarm_code": lambda at: max(pump.fault for pump in booster.pumps),
+        "warning_code": lambda at: 0,
+        "pumps_present": lambda at: (1 << len(booster.pumps)) - 1,
+        "pumps_running": lambda at: sum(pump.running << bit for bit, pump in enumerate(booster.pumps)),
+        "pumps_silent": lambda at: 0,
+        "sensor_unit": lambda at: 0,  # bar
+        "sensor_max": lambda at: FULL_SCALE,
+        "head": lambda at: booster.head,
+        "pressure": lambda at: booster.pressure,
+        "inlet_pressure": lambda at: booster.inlet,
+        "flow": lambda at: booster.flow,
+        "power": lambda at: round(booster.power),
+        "energy": lambda at: int(booster.energy),
+        "hours": lambda at: int(max(pump.hours for pump in booster.pumps)),
+    }
+    faces = (_booster_pump_face(f"p{number}", pump) for number, pump in enumerate(booster.pumps, start=1))
+    return {**whole, **{name: get for face in faces for name, get in face.items()}}
+
+
+def _booster_pump_face(name: str, pump: BoosterPump) -> Face:
+    return {
+        f"{name}_force": lambda at: pump.force,
+        f"{name}_running": lambda at: pump.running,
+        f"{name}_alarm": lambda at: bool(pump.fault),
+        f"{name}_alarm_code": lambda at: pump.fault,
+        f"{name}_hours": lambda at: int(pump.hours),
+        f"{name}_speed": lambda at: 100.0 * pump.speed,
+        f"{name}_current": lambda at: pump.current,
+        f"{name}_power": lambda at: pump.power,
+        f"{name}_temperature": lambda at: pump.celsius,
+    }
+
+
+def booster_control(booster: Booster) -> Mapping[str, Setter]:
+    """A master starts or stops a pump whatever the set wants."""
+
+    def forced(pump: BoosterPump, value: Value, at: Stamp) -> None:
+        pump.force = Force(int(value))
+
+    pumps = enumerate(booster.pumps, start=1)
+    return {f"p{number}_force": partial(forced, pump) for number, pump in pumps}
 
 
 def level_face(works: Waterworks) -> Face:
     """`level-4-20ma`."""
     return {"level": lambda at: works.tank.level}
-
-
-def lift_face(lift: Lift) -> Face:
-    """`lift-monitor-a`."""
-    return {
-        "floor": lambda at: round(lift.position),
-        "speed": lambda at: abs(lift.speed),
-        "up": lambda at: lift.speed > 0.0,
-        "down": lambda at: lift.speed < 0.0,
-        "levelled": lambda at: lift.levelled,
-        "door_open": lambda at: lift.door_open,
-        "person": lambda at: lift.person,
-        "alarm_key": lambda at: lift.phase is Phase.STUCK,
-        "door_count": lambda at: lift.doors,
-        "floors_run": lambda at: lift.floors_run,
-        "trip_time": lambda at: round(lift.trip_seconds),
-        "trip_distance": lambda at: round(lift.trip_metres),
-        "mean_acceleration": lambda at: lift.acceleration / 2,
-        "mean_deceleration": lambda at: lift.acceleration / 2,
-        "start_acceleration": lambda at: lift.acceleration,
-        "brake_deceleration": lambda at: lift.acceleration,
-        "vibration_x": lambda at: 0.01 + 0.06 * abs(lift.speed),
-        "vibration_y": lambda at: 0.01 + 0.05 * abs(lift.speed),
-        "vibration_z": lambda at: 0.02 + 0.10 * abs(lift.speed),
-        "noise": lambda at: 42.0 + 5.0 * abs(lift.speed),
-        "fault_unlevelled_trap": lambda at: lift.stuck_for(at.mono) >= TRAPPED_AFTER,
-        "fault_stop_outside_zone": lambda at: lift.stuck_for(at.mono) >= ASTRAY_AFTER,
-        "floors_above": lambda at: lift.highest,
-        "sensor_faults": lambda at: 0,
-        **{name: partial(_always, value) for name, value in LIFT_SETTINGS.items()},
-    }
-
-
-def _always(value: Value, at: Stamp) -> Value:
-    return value
 
 
 def spare_lines_face() -> Face:
@@ -129,17 +149,31 @@ def spare_lines_face() -> Face:
 
 def sump_face(sump: Sump) -> Face:
     """`two-pump-sump`."""
-    first, second = sump.pumps
+    pumps = enumerate(sump.pumps, start=1)
+    faces = (_sump_pump_face(f"p{number}", pump) for number, pump in pumps)
     return {
         "level": lambda at: sump.level,
         "duty": lambda at: sump.duty + 1,
         "spill": lambda at: sump.spills,
-        "p1_available": lambda at: True,
-        "p2_available": lambda at: True,
-        "p1_running": lambda at: first.running,
-        "p2_running": lambda at: second.running,
-        "p1_starts": lambda at: first.starts,
-        "p2_starts": lambda at: second.starts,
-        "p1_hours": lambda at: int(first.hours),
-        "p2_hours": lambda at: int(second.hours),
+        "high_level": lambda at: sump.level >= HIGH,
+        "high_backup": lambda at: sump.level >= BACKUP,
+        **{name: get for face in faces for name, get in face.items()},
     }
+
+
+def _sump_pump_face(name: str, pump: SumpPump) -> Face:
+    return {
+        f"{name}_available": lambda at: True,
+        f"{name}_run": lambda at: pump.ordered,
+        f"{name}_running": lambda at: pump.running,
+        f"{name}_starts": lambda at: pump.starts,
+        f"{name}_starts_hour": lambda at: pump.starts_hour,
+        f"{name}_hours": lambda at: int(pump.hours),
+    }
+
+
+def sump_control(sump: Sump) -> Mapping[str, Setter]:
+    def ordered(pump: SumpPump, value: Value, at: Stamp) -> None:
+        pump.ordered = bool(value)
+
+    return {f"p{number}_run": partial(ordered, pump) for number, pump in enumerate(sump.pumps, start=1)}

@@ -48,6 +48,7 @@ class Pump:
 
     def __init__(self, hours: float = 0.0, starts: int = 0) -> None:
         self.on = False  # what the controller wants
+        self.released = True  # nobody has switched it off by bus
         self.fault = PumpFault.NONE
         self.speed = 0.0  # 0 to 1
         self.flow, self.head, self.power, self.current = 0.0, 0.0, self.STANDBY, 0.0
@@ -56,7 +57,11 @@ class Pump:
 
     @property
     def running(self) -> bool:
-        return self.on and self.fault == PumpFault.NONE
+        return self.on and self.able
+
+    @property
+    def able(self) -> bool:
+        return self.released and self.fault == PumpFault.NONE
 
     def switch(self, on: bool) -> None:
         self.starts += on and not self.on
@@ -129,7 +134,7 @@ class Waterworks:
         self.tank.advance(seconds, inflow, demand(second_of_day), leak)
 
     def _control(self) -> None:
-        level, able = self.tank.level, [pump for pump in self.pumps if pump.fault == PumpFault.NONE]
+        level, able = self.tank.level, [pump for pump in self.pumps if pump.able]
         on = [pump for pump in able if pump.on]
         if level >= STOP:
             for pump in on:
@@ -137,7 +142,7 @@ class Waterworks:
         elif able and (level <= ASSIST or (level <= START and not on) or self._lost_one(on)):
             self._start(able, len(able) if level <= ASSIST else 1)
         for pump in self.pumps:
-            if pump.fault != PumpFault.NONE:
+            if not pump.able:
                 pump.switch(False)
 
     def _lost_one(self, on: list[Pump]) -> bool:

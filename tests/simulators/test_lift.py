@@ -2,7 +2,7 @@
 
 from random import Random
 
-from sitewarden.simulators.faces import lift_face
+from sitewarden.simulators.lift_faces import board_a_face
 from sitewarden.simulators.plant.lift import Lift, Phase
 from tests.scenarios import site
 
@@ -23,7 +23,7 @@ def run(lift: Lift, begin: float, seconds: float, step: float = 0.1) -> set[Phas
 def faults(lift: Lift, mono: float) -> set[str]:
     lift.advance(mono, NOON)
     at = site.stamp(mono)
-    return {name for name, get in lift_face(lift).items() if name.startswith("fault_") and get(at)}
+    return {name for name, get in board_a_face(lift).items() if name.startswith("fault_") and get(at)}
 
 
 def test_it_serves_calls_through_every_phase() -> None:
@@ -66,7 +66,7 @@ def test_it_shakes_while_it_travels_and_stands_still_between() -> None:
     lift, shaking = Lift(Random(1), 0.0), dict[Phase, float]()
     for second in range(600):
         lift.advance(second, NOON)
-        seen = lift_face(lift)["vibration_z"](site.stamp(second))
+        seen = board_a_face(lift)["vibration_z"](site.stamp(second))
         assert isinstance(seen, float)
         shaking[lift.phase] = max(seen, shaking.get(lift.phase, 0))
     assert 0.3 > shaking[Phase.TRAVELLING] > 3 * shaking[Phase.OPEN] > 0.0

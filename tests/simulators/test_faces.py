@@ -1,0 +1,105 @@
+"""Every shipped profile has a twin that lives: all its registers make sense, and what must change does."""
+
+import pytest
+
+from sitewarden.config.profile import SHIPPED, load_profile
+from sitewarden.drivers.modbus.codec import Decoded
+from sitewarden.drivers.modbus.points import Unit
+from sitewarden.drivers.plan import BusPlan, Framing, LinkPlan, TcpPort
+from sitewarden.rules.model import Reason, Stamp, Value
+from sitewarden.simulators.estate import Estate
+from tests.scenarios import site
+from tests.simulators.shown import read
+
+NOON = 12 * 3600  # s after the start, which is midnight
+STILL = {"relay-8in-8out", "supervised-input-4"}  # nothing is wired to them here
+LIVING = {  # what must change from midnight to three hours after noon
+    "grundfos-cim": {"flow", "power", "running", "temperature", "speed"},
+    "grundfos-cu352": {"flow", "pressure", "power", "p1_speed"},
+    "danfoss-fc": {"current", "power", "temperature"},
+    "abb-acs580": {"current"},
+    "level-4-20ma": {"level"},
+    "lift-monitor-a": {"floor", "door_open", "speed", "door_count", "vibration_x"},
+    "vanke-ba": {"starts", "distance", "energy", "speed"},
+    "two-pump-sump": {"level", "p1_running", "p2_starts"},
+}
+
+
+def served(name: str) -> Estate:
+    unit = Unit("device", 1, load_profile(name, [SHIPPED]))
+    link = LinkPlan("extra", TcpPort("127.0.0.1", 0), BusPlan(Framing.TCP, (unit,)))
+    return Estate(site.plan(), (*site.links(), link), [], 1, site.START)
+
+
+def seen(estate: Estate, at: Stamp) -> dict[str, Decoded]:
+    unit = estate.units["device"]
+    return {point.name: read(unit.registers, point, at) for point in unit.unit.profile.points}
+
+
+def test_every_shipped_profile_is_here() -> None:
+    assert STILL | set(LIVING) == {file.stem for file in SHIPPED.glob("*.yaml")}
+
+
+@pytest.mark.parametrize("name", sorted(STILL | set(LIVING)))
+def test_a_shipped_profile_has_a_living_twin(name: str) -> None:
+    estate = served(name)
+    values: dict[str, set[Value | None]] = {}
+    for seconds in (0, *range(NOON, NOON + 3 * 3600, 60)):
+        at = site.stamp(site.START.mono + seconds)
+        estate.woken(at)
+        for point, (value, reason) in seen(estate, at).items():
+            assert reason is Reason.NONE, f"{point}: {reason}"
+            values.setdefault(point, set()).add(value)
+    assert {point for point in LIVING.get(name, ()) if len(values[point]) > 1} == LIVING.get(name, set())
+
+
+def write(estate: Estate, name: str, word: int, at: Stamp) -> None:
+    unit = estate.units["device"]
+    point = next(point for point in unit.unit.profile.points if point.name == name)
+    unit.registers.write(point.table, point.address, [word], at)
+
+
+def test_a_pump_switched_off_by_bus_stands_until_it_is_released() -> None:
+    estate = served("grundfos-cim")
+    estate.works.tank.level = 1.0  # both are wanted
+    at = site.stamp(site.START.mono + 30)
+    estate.woken(at)
+    assert seen(estate, at)["running"] == (True, Reason.NONE)
+    write(estate, "control", 0b001, at)
+    at = site.stamp(site.START.mono + 40)
+    estate.woken(at)
+    assert seen(estate, at)["running"] == (False, Reason.NONE)
+    assert seen(estate, at)["control"] == (1, Reason.NONE)
+    estate.pumps["device"].fault = 57
+    write(estate, "control", 0b111, at)
+    at = site.stamp(site.START.mono + 50)
+    estate.woken(at)
+    assert seen(estate, at)["running"] == (True, Reason.NONE)
+    assert seen(estate, at)["alarm_code"] == (0, Reason.NONE)
+
+
+def test_a_pump_of_a_sump_and_one_of_a_booster_set_run_when_they_are_told_to() -> None:
+    for name, output, word, running in (
+        ("two-pump-sump", "p2_run", 1, "p2_running"),
+        ("grundfos-cu352", "p3_force", 1, "p3_running"),
+    ):
+        estate = served(name)
+        write(estate, output, word, site.START)
+        at = site.stamp(site.START.mono + 5)
+        estate.woken(at)
+        assert seen(estate, at)[running] == (True, Reason.NONE)
+        write(estate, output, 0, at)
+        assert seen(estate, at)[output] == (0, Reason.NONE)
+
+
+def test_the_ba_board_tells_of_a_trapped_passenger() -> None:
+    estate = served("vanke-ba")
+    estate.lifts["device"].trap(site.START.mono)
+    before, after = (site.stamp(site.START.mono + seconds) for seconds in (5, 60))
+    assert seen(estate, before)["trapped"] == (False, Reason.NONE)
+    now = seen(estate, after)
+    raised = {name for name, (value, _) in now.items() if value is True}
+    assert raised == {
+        *("fault", "trapped", "stop_unlevelled", "stop_outside_zone"),
+        *("stop_outside_unlocking_zone", "car_button_alarm"),
+    }

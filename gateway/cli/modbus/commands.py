@@ -3,6 +3,7 @@
 import typer
 
 from sitewarden.gateway.cli.modbus.monitor import monitor
+from sitewarden.gateway.cli.modbus.profile import profile
 from sitewarden.gateway.cli.modbus.read import read
 from sitewarden.gateway.cli.modbus.scan import scan
 from sitewarden.gateway.cli.modbus.write import write
@@ -23,3 +24,4 @@ modbus.command()(scan)
 modbus.command()(read)
 modbus.command()(write)
 modbus.command()(monitor)
+modbus.command()(profile)

@@ -9,6 +9,8 @@ from typing import Annotated
 
 import typer
 
+from sitewarden.config.profile_address import as_written
+from sitewarden.config.profile_shape import Addressing
 from sitewarden.drivers.modbus import request
 from sitewarden.drivers.modbus.codec import BIT_TABLES
 from sitewarden.drivers.modbus.points import Table
@@ -19,8 +21,6 @@ from sitewarden.gateway.cli.modbus.master import Answer, Master, NoAnswer
 from sitewarden.gateway.cli.modbus.meanings import Arrangement, Span
 from sitewarden.gateway.clock import Clock
 
-REFERENCE: Mapping[Table, int] = {Table.COIL: 0, Table.DISCRETE: 1, Table.INPUT: 3, Table.HOLDING: 4}
-"""The first digit of a five- or six-digit reference, as many manuals write an address."""
 MOST: Mapping[bool, int] = {True: 2000, False: 125}  # addresses in one request: bits, registers (V1.1b3, 6)
 
 
@@ -119,8 +119,8 @@ def unpacked(of: Table, data: bytes, count: int) -> Sequence[int]:
 
 
 def reference(of: Table, address: int) -> str:
-    """40301 is the holding register of wire address 300; beyond 9999 six digits are written."""
-    return f"{REFERENCE[of]}{address + 1:0{4 if address < 9999 else 5}d}"
+    """40301 is the holding register of wire address 300, as many manuals write it."""
+    return f"{as_written(Addressing.REFERENCE, of, address):05d}"
 
 
 # -- what is said ----------------------------------------------------------------------------------

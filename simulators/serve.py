@@ -9,7 +9,7 @@ import os
 import socket
 import tty
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
@@ -35,7 +35,8 @@ async def serve(
     """Starts every link, at the estate's start or at an instant to which it has lived by itself.
 
     Serial links stand at `ports_dir/<link>`; a TCP link keeps its port if its host is this machine, and
-    gets a free one otherwise. Raises OSError for a port that is taken.
+    gets a free one otherwise. Nothing is called from here, and nothing speaks TLS. Raises OSError for a port
+    that is taken.
     """
     served = Served(estate, asyncio.get_running_loop(), at or estate.start)
     try:
@@ -82,13 +83,13 @@ class Served:
 
     def add(self, link: LinkPlan, ports_dir: Path) -> None:
         twin = self.estate.twins[link.name]
-        echo = isinstance(link.wire, BusPlan) and link.wire.echo
+        line = Line(char_time(link), isinstance(link.wire, BusPlan) and link.wire.echo)
         outlet: Outlet
         match link.port:
             case SerialPort():
-                outlet = Pty(self, twin, ports_dir / link.name, link.port, echo)
+                outlet = Pty(self, twin, line, ports_dir / link.name, link.port)
             case TcpPort():
-                outlet = Server(self, twin, link.port, echo)
+                outlet = Server(self, twin, line, link.port)
         outlet.plug()
         self._outlets[link.name] = outlet
         self.ports[link.name] = outlet.port
@@ -126,13 +127,20 @@ class Served:
             outlet.woken(at)
 
 
-class Conversation:
-    """One open descriptor and the twin that speaks through it, at the pace of the wire. `echo`: what is sent
-    to it comes back first, as from an adapter that hears itself."""
+@dataclass(frozen=True, slots=True)
+class Line:
+    """What stands between the gateway and a twin."""
 
-    def __init__(self, host: Served, descriptor: int, twin: Twin, char: float, echo: bool) -> None:
-        self._host, self._descriptor, self.twin, self._echo = host, descriptor, twin, echo
-        self._heard, self._said = Wire(Random(0), char), Wire(Random(0), char)
+    char: float  # s of a character
+    echo: bool  # an adapter that hears itself: what is sent to the twin comes back first
+
+
+class Conversation:
+    """One open descriptor and the twin that speaks through it, at the pace of the line."""
+
+    def __init__(self, host: Served, descriptor: int, twin: Twin, line: Line) -> None:
+        self._host, self._descriptor, self.twin, self._echo = host, descriptor, twin, line.echo
+        self._heard, self._said = Wire(Random(0), line.char), Wire(Random(0), line.char)
         self.open = True
         os.set_blocking(descriptor, False)
         host.listen(descriptor, self._readable)
@@ -191,10 +199,9 @@ class Outlet(Protocol):
 
 
 class Pty:
-    def __init__(self, host: Served, twin: Twin, path: Path, port: SerialPort, echo: bool) -> None:
+    def __init__(self, host: Served, twin: Twin, line: Line, path: Path, port: SerialPort) -> None:
         self.port: Port = replace(port, path=str(path))
-        self._echo = echo
-        self._host, self._twin, self._path, self._char = host, twin, path, char_time(port)
+        self._host, self._twin, self._line, self._path = host, twin, line, path
         self._far: Conversation | None = None
         self._near = -1  # kept open, so that the PTY lives on when the gateway closes it
 
@@ -212,7 +219,7 @@ class Pty:
         self._path.parent.mkdir(parents=True, exist_ok=True)
         self._path.unlink(missing_ok=True)
         self._path.symlink_to(os.ttyname(self._near))
-        self._far = Conversation(self._host, far, self._twin, self._char, self._echo)
+        self._far = Conversation(self._host, far, self._twin, self._line)
 
     def unplug(self) -> None:
         if self._far:
@@ -230,11 +237,12 @@ class Pty:
 class Server:
     """A TCP server; every connection talks to the same units."""
 
-    def __init__(self, host: Served, twin: Twin, port: TcpPort, echo: bool) -> None:
-        self._host, self._twin, self._echo = host, twin, echo
+    def __init__(self, host: Served, twin: Twin, line: Line, port: TcpPort) -> None:
+        self._host, self._twin, self._line = host, twin, line
         self._socket: socket.socket | None = None
         self._talks: list[Conversation] = []
-        self.port: Port = TcpPort(LOOPBACK, port.port if port.host in (LOOPBACK, "localhost") else 0)
+        number = port.port if port.host in (LOOPBACK, "localhost") else 0
+        self.port: Port = replace(port, host=LOOPBACK, port=number, listen=False, tls=None)
 
     @property
     def plugged(self) -> bool:
@@ -249,7 +257,7 @@ class Server:
         assert isinstance(self.port, TcpPort)
         self._socket = socket.create_server((self.port.host, self.port.port))
         self._socket.setblocking(False)
-        self.port = TcpPort(LOOPBACK, self._socket.getsockname()[1])
+        self.port = replace(self.port, port=self._socket.getsockname()[1])
         self._host.listen(self._socket.fileno(), self._accept)
 
     def unplug(self) -> None:
@@ -270,4 +278,4 @@ class Server:
         connection, _ = self._socket.accept()
         twin = self._twin.session() if isinstance(self._twin, ModbusSlave | SerialGateway) else self._twin
         self._talks = [talk for talk in self._talks if talk.open]
-        self._talks.append(Conversation(self._host, connection.detach(), twin, 0.0, self._echo))
+        self._talks.append(Conversation(self._host, connection.detach(), twin, self._line))

@@ -7,14 +7,18 @@ other; over TCP only the delay counts. All chance comes from the generator that 
 from dataclasses import dataclass
 from random import Random
 
-from sitewarden.drivers.plan import Port, SerialPort
+from sitewarden.drivers.plan import BusPlan, Framing, LinkPlan, SerialPort, pace
 
 Arrival = tuple[float, bytes]
 
 
-def char_time(port: Port) -> float:
-    """Seconds that one character takes; over TCP none."""
-    return port.character if isinstance(port, SerialPort) else 0.0
+def char_time(link: LinkPlan) -> float:
+    """s that a character takes on the serial line at whose end the twin stands; on a network none."""
+    if isinstance(link.port, SerialPort):
+        return link.port.character
+    if isinstance(link.wire, BusPlan) and link.wire.framing is not Framing.TCP:
+        return pace(link.port, link.wire.framing).character
+    return 0.0
 
 
 @dataclass(slots=True)

@@ -195,7 +195,7 @@ class World:
 
     @staticmethod
     def _wire(seed: int, link: LinkPlan, way: str) -> Wire:
-        return Wire(Estate.chance(seed, f"{link.name}/{way}"), char_time(link.port), DELAY)
+        return Wire(Estate.chance(seed, f"{link.name}/{way}"), char_time(link), DELAY)
 
     def _do(self, todos: Sequence[Todo]) -> None:
         for todo in todos:

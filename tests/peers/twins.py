@@ -12,20 +12,23 @@ from tests.scenarios import site
 from tests.simulators.thing import PROFILE
 
 UNIT = 17
-WAYS = ("line", "network", "box")
+WAYS = ("line", "network", "box")  # those that every master can go
+PORTS = {
+    "line": (SerialPort("line", 19_200, Parity.EVEN), Framing.RTU, False),
+    "network": (TcpPort("127.0.0.1", 0), Framing.TCP, False),
+    "box": (TcpPort("127.0.0.1", 0, line_baud=19_200), Framing.TCP, False),
+    "ascii": (SerialPort("ascii", 19_200, Parity.EVEN, data_bits=7), Framing.ASCII, False),
+    "echo": (SerialPort("echo", 19_200, Parity.EVEN), Framing.RTU, True),
+    "through": (TcpPort("127.0.0.1", 0, line_baud=19_200), Framing.RTU, False),  # RTU over TCP
+}
 
 
 @asynccontextmanager
 async def served(folder: Path) -> AsyncIterator[Served]:
-    """The same unit on a serial line, on the network, and behind a box that stands between the two."""
-    ports = {
-        "line": (SerialPort("line", 19_200, Parity.EVEN), Framing.RTU),
-        "network": (TcpPort("127.0.0.1", 0), Framing.TCP),
-        "box": (TcpPort("127.0.0.1", 0, line_baud=19_200), Framing.TCP),
-    }
+    """The same unit on serial lines, on the network, and behind a box that stands between the two."""
     links = [
-        LinkPlan(name, port, BusPlan(framing, (Unit(name, UNIT, PROFILE),)))
-        for name, (port, framing) in ports.items()
+        LinkPlan(name, port, BusPlan(framing, (Unit(name, UNIT, PROFILE),), echo))
+        for name, (port, framing, echo) in PORTS.items()
     ]
     running = await serve(Estate(site.bare_plan(), links, (), seed=1, start=site.START), links, folder)
     try:

@@ -4,17 +4,26 @@ from random import Random
 
 import pytest
 
-from sitewarden.drivers.plan import Parity, SerialPort, TcpPort
+from sitewarden.drivers.plan import BusPlan, Framing, LinkPlan, Parity, Port, SerialPort, TcpPort
 from sitewarden.simulators.card_reader import REPEATS_EVERY, CardReaderTwin, rdm6300_frame
 from sitewarden.simulators.wire import Faults, Wire, char_time
 from tests.scenarios import site
 
 
-def test_characters_take_ten_or_eleven_bits() -> None:
-    assert char_time(SerialPort("x", 9600)) == 10 / 9600
-    assert char_time(SerialPort("x", 19200, Parity.EVEN)) == 11 / 19200
-    assert char_time(SerialPort("x", 9600, Parity.NONE, 2)) == 11 / 9600
-    assert char_time(TcpPort("x", 1)) == 0.0
+@pytest.mark.parametrize(
+    ("port", "framing", "seconds"),
+    [
+        (SerialPort("x", 9600), Framing.RTU, 10 / 9600),
+        (SerialPort("x", 19200, Parity.EVEN), Framing.RTU, 11 / 19200),
+        (SerialPort("x", 9600, Parity.NONE, 2), Framing.RTU, 11 / 9600),
+        (SerialPort("x", 9600, Parity.EVEN, data_bits=7), Framing.ASCII, 10 / 9600),
+        (TcpPort("x", 1), Framing.RTU, 0.0),
+        (TcpPort("x", 1, line_baud=9600), Framing.RTU, 11 / 9600),
+        (TcpPort("x", 1, line_baud=9600), Framing.TCP, 0.0),  # the box behind it keeps the time
+    ],
+)
+def test_a_character_takes_its_bits(port: Port, framing: Framing, seconds: float) -> None:
+    assert char_time(LinkPlan("x", port, BusPlan(framing, ()))) == seconds
 
 
 def test_frames_queue_behind_each_other() -> None:

@@ -70,7 +70,7 @@ UNITS = st.lists(
 )
 
 
-@settings(max_examples=20)
+@settings(max_examples=20, deadline=None)
 @given(UNITS, st.sampled_from([SerialPort("p", 9600), TcpPort("gateway", 502, line_baud=19_200)]))
 def test_whatever_is_proposed_fits(drawn: list[tuple[int, str, float]], port: Port) -> None:
     units = tuple(unit(n, *each) for n, each in enumerate(drawn))

@@ -49,6 +49,8 @@ def estate(tmp_path: Path) -> Iterator[LiveEstate]:
         [("line_fault", "panel", "open", Came.DONE), ("fire", "panel", "", Came.BROKEN)],
         [("unplug", "bus-gate", "", Came.DONE), ("fire", "panel", "", Came.UNHEARD)],
         [("burst_pipe", "", "", Came.DONE), ("burst_pipe", "", "", Came.SAME)],
+        [("device_fault", "pump-1", "slow", Came.DONE), ("device_mended", "pump-1", "", Came.DONE)],
+        [("device_fault", "pump-1", "deaf", Came.DONE), ("device_fault", "pump-1", "deaf", Came.SAME)],
         [("trap_passenger", "lift-a", "", Came.DONE), ("trap_passenger", "lift-a", "", Came.SAME)],
     ],
     ids=lambda pressed: f"{pressed[-1][0]}-{pressed[-1][3]}",

@@ -1,11 +1,27 @@
 """A device answers every function as the application protocol says, exceptions included."""
 
+from struct import pack
+
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from sitewarden.drivers.modbus.points import Profile, Table, Unit
 from sitewarden.simulators.modbus_slave import SlaveUnit
+from sitewarden.simulators.registers import ILLEGAL_ADDRESS, ILLEGAL_FUNCTION, ILLEGAL_VALUE
 from tests.scenarios import site
 from tests.simulators.thing import Thing, unit
+
+REFUSALS = [bytes([code]) for code in (ILLEGAL_FUNCTION, ILLEGAL_ADDRESS, ILLEGAL_VALUE)]
+
+
+@st.composite
+def requests(draw: st.DrawFn) -> bytes:
+    """What is nearly right: a function that it has, and small numbers."""
+    function = draw(st.sampled_from([1, 2, 3, 4, 5, 6, 7, 8, 11, 12, 15, 16, 17, 22, 23, 24, 43]))
+    words = draw(st.lists(st.integers(0, 16), max_size=5))
+    count = draw(st.sampled_from([b"", b"\1", b"\2", b"\4"]))
+    return bytes([function]) + pack(f">{len(words)}H", *words) + count + draw(st.binary(max_size=4))
 
 
 @pytest.fixture
@@ -168,3 +184,12 @@ def test_who_it_is_may_take_several_answers(thing: Thing) -> None:
     assert len(first) <= 253
     assert first[4:6] == b"\xff\x80", "more follows, from object 0x80 on"
     assert objects(ask(device, "2b 0e 03 80")) == {0x80: "s" * 150}
+
+
+@settings(max_examples=300)
+@given(st.one_of(st.binary(min_size=1, max_size=253), requests()))
+def test_whatever_is_asked_it_answers_or_refuses(pdu: bytes) -> None:
+    answer = unit().answer(pdu, site.START)
+    silent = pdu[:5] == bytes.fromhex("08 0004 0000")
+    refused = answer[:1] == bytes([pdu[0] | 0x80])
+    assert silent or (answer[0] == pdu[0] and len(answer) <= 253) or (refused and answer[1:] in REFUSALS)

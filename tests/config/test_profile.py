@@ -1,5 +1,6 @@
 """Profiles: from YAML to the tables that the bus driver reads by."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -36,6 +37,8 @@ points:
     label: {en: Mode, zh: 方式}
 """
 BLOCKS = blocks("profile_mistakes.txt")
+ROOT = Path(__file__).parents[2]
+ROW = r"^\| (\[[^|]+) \|[^|]+\| (\d+) \| ([^|]+)\|"  # of the table of profiles: name, points, writable
 
 
 def profile(folder: Path, name: str, text: str) -> Path:
@@ -192,3 +195,25 @@ def test_shipped_profiles_say_where_they_come_from(name: str) -> None:
     for point in shipped.points:
         assert set(point.label) == {"zh", "en"}, point.name
         assert point.address + width(point) <= 65536
+
+
+@pytest.mark.parametrize("name", ["README.md", "README.zh.md"])
+def test_the_readme_s_examples_are_profiles(tmp_path: Path, name: str) -> None:
+    for block in (ROOT / name).read_text("utf-8").split("```yaml\n# profiles/")[1:]:
+        file, _, text = block.partition("\n")
+        profile(tmp_path, file.removesuffix(".yaml"), text.partition("```")[0])
+    whole, small = (load_profile(name, [tmp_path]) for name in ("chiller", "chiller-small"))
+    assert [point.name for point in whole.points] == ["outlet", "energy", "alarm", "mode"]
+    assert whole.points[0].deadband == pytest.approx(0.6)
+    assert [point.name for point in small.points] == ["outlet", "alarm", "mode"]
+    assert (small.points[0].low, small.points[0].scale) == (0.0, 0.1)
+
+
+def test_the_table_of_the_shipped_profiles_is_true() -> None:
+    table = (ROOT / "docs" / "profiles.md").read_text("utf-8")
+    rows = {row[0].strip(" []").partition("]")[0]: row for row in re.findall(ROW, table, re.MULTILINE)}
+    assert set(rows) == set(available([SHIPPED]))
+    for name, (_, points, writable) in rows.items():
+        shipped = load_profile(name, [SHIPPED])
+        assert int(points) == len(shipped.points)
+        assert (writable.strip() != "–") == any(point.writable for point in shipped.points)

@@ -30,7 +30,10 @@ class ConfigErrors(Exception):
 
     def __init__(self, errors: Iterable[ConfigError]) -> None:
         self.errors = tuple(sorted(set(errors)))
-        super().__init__("\n".join(map(str, self.errors)))
+        super().__init__(self.errors)
+
+    def __str__(self) -> str:
+        return "\n".join(map(str, self.errors))
 
 
 def did_you_mean(word: object, known: Iterable[str]) -> str:

@@ -1,21 +1,19 @@
-"""A site as one immutable value, from one YAML file. `load` is the door of this folder."""
+"""A site from one YAML file. `load` is the door of this folder."""
 
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
-from ipaddress import ip_address
 from pathlib import Path
 
 from sitewarden.config.document import Document, Loc, Plain, read
 from sitewarden.config.errors import ConfigError, ConfigErrors
 from sitewarden.config.explain import schema_of, shaped
+from sitewarden.config.plan import HttpPlan, Site, SpoolPlan
 from sitewarden.config.rooms import site_plan
 from sitewarden.config.shape import InfluxShape, MqttShape, SiteFile
 from sitewarden.config.sinks import InfluxPlan, MqttPlan, SinkPlan
 from sitewarden.config.types import Hidden
 from sitewarden.config.wires import wires
-from sitewarden.drivers.plan import LinkPlan
-from sitewarden.rules.plan import SitePlan
 
 __all__ = ["ConfigError", "ConfigErrors", "HttpPlan", "Site", "SpoolPlan", "load", "schema"]
 
@@ -25,47 +23,6 @@ STANDINS: Plain = {
     "alarms": {"*": {"severity": "low"}},
 }
 """Go on in the place of what is required and wrong, so that all the rest is checked too."""
-
-
-@dataclass(frozen=True, slots=True)
-class HttpPlan:
-    host: str = "127.0.0.1"
-    port: int = 8080
-
-    @property
-    def url(self) -> str:
-        """Of the page, as this machine reaches it."""
-        host = "127.0.0.1" if self.host in ("0.0.0.0", "::") else self.host
-        return f"http://[{host}]:{self.port}" if ":" in host else f"http://{host}:{self.port}"
-
-    @property
-    def is_local(self) -> bool:
-        """Whether nobody but this machine can connect."""
-        try:
-            return ip_address(self.host).is_loopback
-        except ValueError:
-            return self.host.lower() == "localhost"
-
-
-@dataclass(frozen=True, slots=True)
-class SpoolPlan:
-    most: int  # bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Site:
-    id: str
-    name: Mapping[str, str]  # language -> the site's name
-    language: str  # "zh" or "en": what a person sees who has not chosen
-    plan: SitePlan
-    links: tuple[LinkPlan, ...]
-    sinks: tuple[SinkPlan, ...]
-    http: HttpPlan
-    spool: SpoolPlan
-    titles: Mapping[str, Mapping[str, str]]  # device, lane or panel -> language -> what it is called
-    commit_limit: float  # s a granted passage waits for its record
-    data: Path  # the folder of the journal, the spool and the trend
-    source: Path  # the file that all of this came from
 
 
 def load(path: Path, environment: Mapping[str, str] | None = os.environ) -> Site:

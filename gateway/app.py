@@ -15,8 +15,9 @@ from pathlib import Path
 
 import structlog
 
+from sitewarden.config.apart import load
 from sitewarden.config.errors import ConfigErrors
-from sitewarden.config.site import Site, load
+from sitewarden.config.plan import Site
 from sitewarden.gateway.api.house import Demo, Recording, Reloaded, Sample, Status
 from sitewarden.gateway.api.server import ApiServer
 from sitewarden.gateway.board import Board

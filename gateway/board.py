@@ -10,7 +10,7 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import TypeVar
 
-from sitewarden.config.site import Site
+from sitewarden.config.plan import Site
 from sitewarden.drivers.modbus.points import Point
 from sitewarden.drivers.plan import BusPlan, ReaderPlan
 from sitewarden.rules.cells import Fire, Place, Strangers

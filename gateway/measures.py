@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, fields
 from importlib.metadata import version
 
-from sitewarden.config.site import Site
+from sitewarden.config.plan import Site
 from sitewarden.gateway.api.house import Sample, Status
 from sitewarden.gateway.board import Board
 from sitewarden.gateway.host import Host, HostCounters

@@ -5,8 +5,8 @@ None of it can delay the main loop: each has a bounded subscription and a thread
 
 from collections.abc import Callable, Sequence
 
+from sitewarden.config.plan import Site
 from sitewarden.config.sinks import InfluxPlan, MqttPlan, SinkPlan
-from sitewarden.config.site import Site
 from sitewarden.gateway.api.house import SinkState, Status
 from sitewarden.gateway.board import Board
 from sitewarden.gateway.clock import Clock

@@ -94,7 +94,15 @@ def test_without_a_word_it_explains(shell: Shell) -> None:
     assert "sitewarden demo" in typed.out + typed.err
 
 
-def test_a_data_folder_that_cannot_be_is_told_in_one_sentence(shell: Shell, folder: Path) -> None:
+def test_a_data_folder_that_cannot_be_is_told_in_one_sentence(folder: Path) -> None:
     (folder / "data").write_text("a file")
-    typed = shell("run", "site.yaml")
-    assert (typed.code, typed.err) == (1, f"{folder / 'data'}: File exists\n")
+    done = run("-m", "sitewarden.gateway", "run", "site.yaml")
+    assert (done.returncode, done.stderr) == (1, f"{folder / 'data'}: File exists\n")
+
+
+def test_a_gateway_with_a_wrong_configuration_names_the_mistakes(folder: Path) -> None:
+    (folder / "site.yaml").write_text("site: {id: a, timezone: Nowhere}\n", encoding="utf-8")
+    done = run("-m", "sitewarden.gateway", "run", "site.yaml")
+    assert done.returncode == 1
+    assert done.stderr.startswith("site.yaml:1:")
+    assert "mistake" in done.stderr.splitlines()[-1]

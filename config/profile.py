@@ -39,6 +39,7 @@ def load_profile(name: str, folders: Sequence[Path]) -> Profile:
         name,
         tuple(_point(point, shape) for point, shape in whole.points.items()),
         title=file.title.get("en", "") if file.title else "",
+        family=whole.family,
         source=file.source,
         verified=file.verified,
         longest_read=file.longest_read,
@@ -63,7 +64,7 @@ def _whole(name: str, files: Mapping[str, Path], chain: tuple[str, ...]) -> Whol
         document.wrong(("points",), "at least one point")
     said = {key: getattr(own, key) for key in own.model_fields_set}
     forbidden = (*base.forbidden, *_forbidden(document, own))
-    whole = WholeProfile(base.file.model_copy(update=said), points, forbidden)
+    whole = WholeProfile(base.file.model_copy(update=said), base.family or name, points, forbidden)
     check_together(document, whole)
     if document.errors:
         raise ConfigErrors(document.errors)

@@ -1,8 +1,9 @@
 """What the keys of a point must say together, and what two points of a device may share.
 
 A part of a register (`bit`, `u8h`, `u8l`) is never an output: Modbus writes a register whole, and what the
-rest of it was meant to be is not ours to say. Two points share bits only where one is such a part and the other
-an `enum` or `bits`: the first names what the second holds. All else that overlaps is an address mistyped.
+rest of it was meant to be is not ours to say. Two points share bits only where one is such a part and the
+other an `enum` or `bits`: the first names what the second holds. All else that overlaps is an address
+mistyped.
 """
 
 import struct

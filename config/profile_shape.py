@@ -90,5 +90,6 @@ class WholeProfile:
     here in wire addresses."""
 
     file: ProfileFile = field(default_factory=ProfileFile)
+    family: str = ""  # the file at the root
     points: Mapping[str, WholePoint] = field(default_factory=dict)
     forbidden: Sequence[tuple[Table, int, int]] = ()

@@ -83,7 +83,7 @@ def abb_face(drive: Drive) -> Face:
         "ready_on": lambda at: not drive.alarm,
         "ready_run": lambda at: not drive.alarm,
         "running": lambda at: drive.running,
-        "tripped": lambda at: bool(drive.alarm),
+        "alarm": lambda at: bool(drive.alarm),
         "no_coast_stop": lambda at: not drive.coasts,
         "no_emergency_stop": lambda at: True,
         "at_setpoint": lambda at: drive.at_reference,

@@ -179,7 +179,7 @@ class Estate:
     def _unit(self, unit: Unit) -> SlaveUnit:
         chance = self.chance(self._seed, unit.device)
         source = self.sources[unit.device] = Wired(unit.profile, chance)
-        match unit.profile.name:
+        match unit.profile.family or unit.profile.name:
             case "grundfos-cim":
                 pump = self.pumps[unit.device] = Pump(hours=chance.uniform(900, 9000), starts=1200)
                 self.works.pumps.append(pump)

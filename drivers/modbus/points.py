@@ -95,6 +95,7 @@ class Profile:
     name: str
     points: tuple[Point, ...]
     title: str = ""
+    family: str = ""  # the first of the profiles that it extends, itself if there is none
     source: str = ""
     verified: str = ""  # what was verified, and against what
     longest_read: int = 125  # registers in one read (V1.1b3, 6.3)

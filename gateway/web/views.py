@@ -63,9 +63,12 @@ class Picture:
 PICTURES: Final[Mapping[str, Picture]] = {
     "grundfos-cim": Picture("pump", ("pressure", "flow", "power"), "pressure"),
     "grundfos-cu352": Picture("pump", ("pressure", "flow", "power"), "pressure"),
+    "danfoss-fc": Picture("pump", ("frequency", "current", "power"), "frequency"),
+    "abb-acs580": Picture("pump", ("frequency", "current", "speed"), "frequency"),
     "level-4-20ma": Picture("tank", ("level",), "level"),
     "two-pump-sump": Picture("sump", ("level", "p1_running", "p2_running"), "level"),
     "lift-monitor-a": Picture("lift", ("floor", "speed", "door_open"), "floor"),
+    "vanke-ba": Picture("box", ("trapped", "starts", "hours")),
     "supervised-input-4": Picture("panel", ("line1",)),
     "relay-8in-8out": Picture("box"),
     "": Picture("reader"),

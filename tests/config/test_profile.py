@@ -118,6 +118,7 @@ def test_extends_takes_points_over_and_changes_what_is_said_again(tmp_path: Path
     assert twin.forbidden == ((Table.HOLDING, 10, 19), (Table.INPUT, 90, 99))
     level, flowing = load_profile("third", [tmp_path]).points
     assert (level.address, level.scale, level.deadband, flowing.name) == (7, 1.0, 0.5, "flow")
+    assert load_profile("third", [tmp_path]).family == load_profile("pump", [tmp_path]).family == "pump"
 
 
 def test_mistakes_of_an_extended_profile_are_told_in_its_own_file(tmp_path: Path) -> None:

@@ -69,7 +69,7 @@ def test_a_profile_is_honest_readable_and_speaks_both_languages(file: Path) -> N
         ("danfoss-fc", "frequency", 16_129, "01F4", 50.0),
         ("danfoss-fc", "current", 16_139, "000104D2", 667.7),  # high word first: 66,770 of 0.01 A
         ("danfoss-fc", "alarm_word", 16_899, "00002000", 8192.0),
-        ("abb-acs580", "tripped", 3, "0008", True),
+        ("abb-acs580", "alarm", 3, "0008", True),
         ("abb-acs580", "actual", 4, "4E20", 100.0),
         ("abb-acs580", "speed", 20_201, "B610FFFD", -1500.0),  # low word first: -150,000 of 0.01 rpm
         ("abb-acs580", "frequency", 20_211, "13880000", 50.0),

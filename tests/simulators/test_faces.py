@@ -1,5 +1,7 @@
 """Every shipped profile has a twin that lives: all its registers make sense, and what must change does."""
 
+from pathlib import Path
+
 import pytest
 
 from sitewarden.config.profile import SHIPPED, load_profile
@@ -25,8 +27,11 @@ LIVING = {  # what must change from midnight to three hours after noon
 }
 
 
-def served(name: str) -> Estate:
-    unit = Unit("device", 1, load_profile(name, [SHIPPED]))
+def shipped(name: str) -> Unit:
+    return Unit("device", 1, load_profile(name, [SHIPPED]))
+
+
+def served(unit: Unit) -> Estate:
     link = LinkPlan("extra", TcpPort("127.0.0.1", 0), BusPlan(Framing.TCP, (unit,)))
     return Estate(site.plan(), (*site.links(), link), [], 1, site.START)
 
@@ -42,7 +47,7 @@ def test_every_shipped_profile_is_here() -> None:
 
 @pytest.mark.parametrize("name", sorted(STILL | set(LIVING)))
 def test_a_shipped_profile_has_a_living_twin(name: str) -> None:
-    estate = served(name)
+    estate = served(shipped(name))
     values: dict[str, set[Value | None]] = {}
     for seconds in (0, *range(NOON, NOON + 3 * 3600, 60)):
         at = site.stamp(site.START.mono + seconds)
@@ -60,7 +65,7 @@ def write(estate: Estate, name: str, word: int, at: Stamp) -> None:
 
 
 def test_a_pump_switched_off_by_bus_stands_until_it_is_released() -> None:
-    estate = served("grundfos-cim")
+    estate = served(shipped("grundfos-cim"))
     estate.works.tank.level = 1.0  # both are wanted
     at = site.stamp(site.START.mono + 30)
     estate.woken(at)
@@ -83,7 +88,7 @@ def test_a_pump_of_a_sump_and_one_of_a_booster_set_run_when_they_are_told_to() -
         ("two-pump-sump", "p2_run", 1, "p2_running"),
         ("grundfos-cu352", "p3_force", 1, "p3_running"),
     ):
-        estate = served(name)
+        estate = served(shipped(name))
         write(estate, output, word, site.START)
         at = site.stamp(site.START.mono + 5)
         estate.woken(at)
@@ -93,7 +98,7 @@ def test_a_pump_of_a_sump_and_one_of_a_booster_set_run_when_they_are_told_to() -
 
 
 def test_the_ba_board_tells_of_a_trapped_passenger() -> None:
-    estate = served("vanke-ba")
+    estate = served(shipped("vanke-ba"))
     estate.lifts["device"].trap(site.START.mono)
     before, after = (site.stamp(site.START.mono + seconds) for seconds in (5, 60))
     assert seen(estate, before)["trapped"] == (False, Reason.NONE)
@@ -103,3 +108,10 @@ def test_the_ba_board_tells_of_a_trapped_passenger() -> None:
         *("fault", "trapped", "stop_unlevelled", "stop_outside_zone"),
         *("stop_outside_unlocking_zone", "car_button_alarm"),
     }
+
+
+def test_a_profile_that_extends_a_shipped_one_has_the_same_plant_behind_it(tmp_path: Path) -> None:
+    (tmp_path / "ours.yaml").write_text("extends: level-4-20ma\npoints: {level: {address: 9}}\n", "utf-8")
+    unit = Unit("device", 1, load_profile("ours", [tmp_path, SHIPPED]))
+    estate = served(unit)
+    assert seen(estate, site.START)["level"][0] == pytest.approx(estate.works.tank.level, abs=0.001)

@@ -8,7 +8,9 @@ from sitewarden.config.document import Document, Loc
 from sitewarden.config.errors import did_you_mean, one_of
 from sitewarden.config.shape import AlarmShape, BarrierShape, FireShape, SiteFile
 from sitewarden.config.wires import Wires
+from sitewarden.drivers.modbus.limits import is_writable, overlap
 from sitewarden.drivers.modbus.points import Kind, Point
+from sitewarden.drivers.plan import BusPlan
 from sitewarden.rules.alarms.book import SEVERITY
 from sitewarden.rules.model import FireKind, Value
 from sitewarden.rules.plan import Band, Barrier, Condition, FireInput, Lane, Parking, SitePlan, Stale, Test
@@ -80,8 +82,10 @@ def _barrier(document: Document, shape: BarrierShape, loc: Loc, wires: Wires) ->
         written = key in OUTPUTS
         wanted = f"{shape.device}.{name}" if written else full(name)
         point = wires.point(wanted, (*loc, key), read=not written)
-        if point and written and not (point.writable and point.kind in TWO_STATES):
+        if point and written and not (is_writable(point) and point.kind in TWO_STATES):
             document.wrong((*loc, key), f"an output: {point.name} of {shape.device} cannot be switched")
+        elif point and written and (others := _broadcast_with(wires, shape.device, point)):
+            document.wrong((*loc, key), f"an output that nothing else writes: {others[0]} has its address")
         elif point and point.kind not in TWO_STATES:
             document.wrong((*loc, key), f"an input that is on or off: {point.name} is {point.kind}")
     return Barrier(
@@ -95,6 +99,20 @@ def _barrier(document: Document, shape: BarrierShape, loc: Loc, wires: Wires) ->
         pulse=shape.pulse,
         opens_within=shape.opens_within,
     )
+
+
+def _broadcast_with(wires: Wires, device: str, point: Point) -> list[str]:
+    """The points of other devices that write this one too, where one of the two is all units of their line.
+    Anybody may write those, and nobody but the lane may move a barrier."""
+    return [
+        f"{unit.device}.{other.name}"
+        for link in wires.links
+        if isinstance(link.wire, BusPlan) and device in link.devices
+        for unit in link.wire.units
+        if unit.device != device and wires.everyone & {device, unit.device}
+        for other in unit.profile.points
+        if is_writable(other) and overlap(other, point)
+    ]
 
 
 def _wired_once(document: Document, lanes: list[Lane]) -> None:

@@ -1,11 +1,11 @@
 """The site in one language: titles, labels, values and alarms as people read them."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Final
 
-from sitewarden.config.plan import Site
+from sitewarden.config.site import Site
 from sitewarden.drivers.modbus.points import Kind, Point
 from sitewarden.gateway.board import places_of, points_of
 from sitewarden.gateway.catalogue import Catalogue, pick
@@ -87,9 +87,18 @@ class Words:
         code = f"alarm.{alarm.code}.todo"
         return self.text(code) if code in self._catalogue else ""
 
-    def problem(self, code: str, detail: str) -> str:
+    def problem(self, code: str, detail: str, more: Mapping[str, Value] = {}) -> str:
         """Why something was refused; without words of its own, the detail."""
-        return self.text(f"problem.{code}") if f"problem.{code}" in self._catalogue else detail
+        if f"problem.{code}" not in self._catalogue:
+            return detail
+        said: dict[str, object] = dict(more)
+        if "reason" in more:
+            said["reason"] = self.text(f"reason.{more['reason']}")
+        if point := more.get("point"):
+            values = more.keys() & {"value", "read", "low", "high"}
+            said |= {key: self.value(str(point), more[key]) for key in values}
+            said["point"] = self.subject(str(point))
+        return self.text(f"problem.{code}", **said)
 
     def moment(self, wall: datetime, today: datetime) -> str:
         """An instant in the site's time zone, as short as it can be told on `today`."""

@@ -2,7 +2,7 @@
 
 import math
 
-from sitewarden.drivers.modbus.codec import FLOATS, decode, encode
+from sitewarden.drivers.modbus.codec import FLOATS, decode, encode, width
 from sitewarden.drivers.modbus.points import Kind, Point
 from sitewarden.rules.model import Value
 
@@ -17,11 +17,11 @@ EXPECTED = {
 
 
 class NotWritable(ValueError):
-    """The point takes no value, or not this one. `code`: read_only, wrong_type or out_of_limits."""
+    """The point takes no value, or none of this type."""
 
-    def __init__(self, code: str, why: str) -> None:
-        super().__init__(why)
-        self.code = code
+
+class OutOfLimits(NotWritable):
+    """It takes such values, but not this one."""
 
 
 def is_writable(point: Point) -> bool:
@@ -31,25 +31,24 @@ def is_writable(point: Point) -> bool:
 def encoded(point: Point, value: Value | None) -> bytes:
     """The raw bytes to write for `value`, which is rounded to what the point can hold. Raises NotWritable."""
     if not is_writable(point):
-        raise NotWritable("read_only", f"{point.name} is read-only")
+        raise NotWritable(f"{point.name} is read-only")
     if value is None or not _fits(point, value):
         expected = EXPECTED.get(point.kind, "a number")
-        raise NotWritable("wrong_type", f"{point.name}: found {value!r}, expected {expected}")
+        raise NotWritable(f"{point.name}: found {value!r}, expected {expected}")
     try:
         raw = encode(point, value)
     except ValueError as error:
-        code = "wrong_type" if isinstance(value, str) else "out_of_limits"
-        raise NotWritable(code, str(error)) from error
+        raise (NotWritable if isinstance(value, str) else OutOfLimits)(str(error)) from error
     read, reason = decode(point, raw)
     if isinstance(value, str):
         if read != value:
-            raise NotWritable("wrong_type", f"{point.name}: {value!r} would read as {read!r}")
+            raise NotWritable(f"{point.name}: {value!r} would read as {read!r}")
     elif read is None or isinstance(read, str):
-        raise NotWritable("out_of_limits", f"{point.name}: {value!r} would read as {reason}")
+        raise OutOfLimits(f"{point.name}: {value!r} would read as {reason}")
     # The step of a register may lead beyond a limit that the value itself keeps.
     elif not (_within(point, value) and (point.kind in FLOATS or _within(point, read))):
         limits = f"{point.write_low} to {point.write_high}"
-        raise NotWritable("out_of_limits", f"{point.name}: found {value!r}, expected {limits}")
+        raise OutOfLimits(f"{point.name}: found {value!r}, expected {limits}")
     return raw
 
 
@@ -72,3 +71,13 @@ def _fits(point: Point, value: Value) -> bool:
 def _within(point: Point, value: float) -> bool:
     low, high = point.write_low, point.write_high
     return (low is None or value >= low) and (high is None or value <= high)
+
+
+def overlap(point: Point, other: Point) -> bool:
+    """Whether who writes the one writes into the other."""
+    first, last = max(point.address, other.address), min(map(_last, (point, other)))
+    return point.table is other.table and first <= last
+
+
+def _last(point: Point) -> int:
+    return point.address + width(point) - 1

@@ -46,6 +46,7 @@ class Permission(StrEnum):
     RESET_FIRE = "reset_fire"
     CARDS = "cards"  # issue, renew, block
     FORGIVE = "forgive"  # a card whose passage was missed
+    WRITE = "write"  # a value to a point of a device
     CONFIGURE = "configure"  # reload, record, the demo's controls
 
 
@@ -85,6 +86,7 @@ Opener = Annotated[Caller, Depends(Needs(Permission.OPEN))]
 Resetter = Annotated[Caller, Depends(Needs(Permission.RESET_FIRE))]
 Clerk = Annotated[Caller, Depends(Needs(Permission.CARDS))]
 Forgiver = Annotated[Caller, Depends(Needs(Permission.FORGIVE))]
+Writer = Annotated[Caller, Depends(Needs(Permission.WRITE))]
 Configurer = Annotated[Caller, Depends(Needs(Permission.CONFIGURE))]
 
 

@@ -27,10 +27,7 @@ async def reset_latch(house: House, caller: Caller, alarm: str) -> None:
 async def open_lane(house: House, caller: Caller, lane: str, reason: str) -> Decision:
     if lane not in house.board.lanes:
         raise Problem(404, "no_such_lane", f"no lane {lane!r}")
-    if not reason.strip():
-        raise Problem(422, "reason_needed", "a reason is needed to open a barrier by hand")
-    if wrong := REASON.wrong(reason):
-        raise Problem(422, "invalid", "reason: found {}, expected {}".format(*wrong))
+    check_reason(reason, "a reason is needed to open a barrier by hand")
     effects = await _operate(house, caller, Action.OPEN, lane, reason.strip())
     for effect in effects:
         if isinstance(effect, Decision):
@@ -53,10 +50,22 @@ async def forgive(house: House, caller: Caller, card: str) -> None:
         raise Problem(409, "nothing_to_forgive", "the card is not known to be inside or outside")
 
 
+def check_reason(reason: str, why: str) -> None:
+    if not reason.strip():
+        raise Problem(422, "reason_needed", why)
+    if wrong := REASON.wrong(reason):
+        raise Problem(422, "invalid", "reason: found {}, expected {}".format(*wrong))
+
+
 async def _operate(
     house: House, caller: Caller, action: Action, target: str, reason: str = ""
 ) -> Sequence[Effect]:
-    doing = house.operate(Operator(action, target, caller.name, house.now(), reason))
+    return await told(house, Operator(action, target, caller.name, house.now(), reason))
+
+
+async def told(house: House, operator: Operator) -> Sequence[Effect]:
+    """What the core made of it, once that is on the disk."""
+    doing = house.operate(operator)
     try:
         return await asyncio.wait_for(asyncio.wrap_future(doing), PATIENCE)
     except TimeoutError:

@@ -1,5 +1,7 @@
 """The application: health, the API, the page, behind one gate."""
 
+from collections.abc import Mapping
+
 from fastapi import APIRouter, Depends, FastAPI, Request, Response
 from fastapi.responses import HTMLResponse
 
@@ -14,6 +16,7 @@ from sitewarden.gateway.web import door, pages
 from sitewarden.gateway.web.rooms import Rooms, Visit
 from sitewarden.gateway.web.signin import sorry
 from sitewarden.gateway.words import Vocabulary, Words
+from sitewarden.rules.model import Value
 
 
 def create_app(house: House) -> FastAPI:
@@ -41,8 +44,8 @@ def create_app(house: House) -> FastAPI:
     return app
 
 
-def _in_words(request: Request, code: str, detail: str) -> str:
-    return _words(request).problem(code, detail)
+def _in_words(request: Request, code: str, detail: str, more: Mapping[str, Value]) -> str:
+    return _words(request).problem(code, detail, more)
 
 
 def _error_page(request: Request, status: int, detail: str) -> Response:

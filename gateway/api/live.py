@@ -11,17 +11,29 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import TypeVar
 
 from fastapi.responses import StreamingResponse
 
 from sitewarden.gateway.api.house import House
 from sitewarden.gateway.api.problems import Problem
-from sitewarden.rules.model import AlarmChange, Decision, Effect, FireChange, LinkChanged, Passage, Reading
+from sitewarden.rules.model import (
+    AlarmChange,
+    Decision,
+    Effect,
+    FireChange,
+    LinkChanged,
+    Passage,
+    Reading,
+    Write,
+)
 
 PULSE = 0.2  # s between two looks at what is new
 BEAT = 2.0  # s of silence after which a stream says that it lives: a page gives up after 5
 RING = 4096
 MOST = 64  # streams at once
+
+T = TypeVar("T")
 
 Frames = Callable[[], Awaitable[str | None]]
 """What has happened since it was asked last, as messages; None: nothing will any more."""
@@ -35,6 +47,7 @@ class Happening(StrEnum):
     PASSAGE = "passage"
     ALARM = "alarm"
     FIRE = "fire"
+    WRITE = "write"
 
 
 KINDS: dict[type, Happening] = {
@@ -44,6 +57,7 @@ KINDS: dict[type, Happening] = {
     Passage: Happening.PASSAGE,
     AlarmChange: Happening.ALARM,
     FireChange: Happening.FIRE,
+    Write: Happening.WRITE,
 }
 
 
@@ -79,6 +93,25 @@ class Streams:
             self.newest += 1
             self._ring.append(Entry(self.newest, KINDS[type(effect)], effect))
         return [entry for entry in self._ring if entry.id > last] if last < self.newest else []
+
+    def mark(self) -> int:
+        """The newest entry: what comes after it has not happened yet."""
+        self.since(self.newest)
+        return self.newest
+
+    async def first(self, pick: Callable[[Effect], T | None], after: int, patience: float) -> T | None:
+        """The first that `pick` finds after entry `after`; None: nothing within so many seconds, or before
+        the end of it all."""
+        waited = 0.0
+        while True:
+            for entry in self.since(after):
+                if (found := pick(entry.effect)) is not None:
+                    return found
+            after = self.newest
+            if waited >= patience or self._stopping.is_set():
+                return None
+            await self._pause()
+            waited += PULSE
 
     def respond(self, frames: Frames, welcome: Welcome) -> StreamingResponse:
         """`frames` is asked again and again for what to send next, and `welcome`, less often, whether to

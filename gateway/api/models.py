@@ -6,12 +6,14 @@ from typing import Annotated, Generic, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
+from sitewarden.drivers.modbus.points import Kind
 from sitewarden.gateway.board import Arm, Trend
 from sitewarden.gateway.issuing import card_number
 from sitewarden.rules.model import (
     AlarmState,
     Direction,
     FireStage,
+    Outcome,
     PermitKind,
     Quality,
     Reason,
@@ -75,7 +77,9 @@ class PointOut(Model):
     at: datetime | None
     trend: Trend
     normal: tuple[float | None, float | None] = Field(description="the band of normal values, both included")
+    type: Kind
     writable: bool
+    limits: tuple[float | None, float | None] = Field(description="what may be written, both included")
 
 
 class DeviceOut(Model):
@@ -199,6 +203,25 @@ class TrendOut(Model):
 
 class OpenIn(Model):
     reason: str
+
+
+class WriteIn(Model):
+    value: Value
+    reason: str
+
+
+class WriteOut(Model):
+    point: str
+    value: Value
+    by: str = Field(description="the operator, or the rule")
+    note: str
+    asked: datetime
+    outcome: Outcome
+    text: str
+    at: datetime
+    before: Value | None = Field(description="null: not known")
+    read: Value | None = Field(description="null: not read back")
+    reason: Reason
 
 
 class RecordIn(Model):

@@ -4,9 +4,9 @@ import asyncio
 
 from fastapi import APIRouter
 
-from sitewarden.gateway.api import act
-from sitewarden.gateway.api.access import Acknowledger, Configurer, Forgiver, Opener, Resetter
-from sitewarden.gateway.api.context import TheHouse, TheShapes
+from sitewarden.gateway.api import act, writing
+from sitewarden.gateway.api.access import Acknowledger, Configurer, Forgiver, Opener, Resetter, Writer
+from sitewarden.gateway.api.context import TheHouse, TheShapes, TheStreams
 from sitewarden.gateway.api.models import (
     CardNumber,
     DecisionOut,
@@ -15,6 +15,8 @@ from sitewarden.gateway.api.models import (
     RecordIn,
     RecordOut,
     ReloadOut,
+    WriteIn,
+    WriteOut,
 )
 from sitewarden.gateway.api.problems import Problem
 
@@ -39,6 +41,14 @@ async def open_lane(
     lane: str, asked: OpenIn, house: TheHouse, shapes: TheShapes, caller: Opener
 ) -> DecisionOut:
     return shapes.decision(await act.open_lane(house, caller, lane, asked.reason))
+
+
+@router.post("/points/{point}/write")
+async def write(
+    point: str, asked: WriteIn, house: TheHouse, streams: TheStreams, shapes: TheShapes, caller: Writer
+) -> WriteOut:
+    """Answers once it is known how the write ended, which may take as long as a unit may be away for it."""
+    return shapes.write(await writing.write(house, streams, caller, point, asked.value, asked.reason))
 
 
 @router.post("/fire/reset")

@@ -8,23 +8,32 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
 from starlette.exceptions import HTTPException
 
+from sitewarden.rules.model import Value
+
 
 class Problem(Exception):
-    """Ends a request. `code` is stable; `detail` may change."""
+    """Ends a request. `code` is stable; `detail` may change. `more`: what a program may want to know beside
+    it (RFC 9457, 3.2), and what stands in the words of `code`."""
 
-    def __init__(self, status: int, code: str, detail: str) -> None:
+    def __init__(self, status: int, code: str, detail: str, **more: Value) -> None:
         super().__init__(detail)
-        self.status, self.code, self.detail = status, code, detail
+        self.status, self.code, self.detail, self.more = status, code, detail, more
 
 
-def problem(status: int, code: str, detail: str, headers: Mapping[str, str] | None = None) -> JSONResponse:
-    body = {"type": "about:blank", "status": status, "code": code, "detail": detail}
+def problem(
+    status: int,
+    code: str,
+    detail: str,
+    headers: Mapping[str, str] | None = None,
+    more: Mapping[str, Value] = {},
+) -> JSONResponse:
+    body = {"type": "about:blank", "status": status, "code": code, "detail": detail, **more}
     return JSONResponse(body, status, headers, media_type="application/problem+json")
 
 
 CODES = {404: "not_found", 405: "method_not_allowed", 413: "too_large"}
 
-Say = Callable[[Request, str, str], str]
+Say = Callable[[Request, str, str, Mapping[str, Value]], str]
 Page = Callable[[Request, int, str], Response]
 
 
@@ -33,16 +42,21 @@ def install(app: FastAPI, say: Say, page: Page) -> None:
     into the caller's language, and `page` draws it for a browser."""
 
     def told(
-        request: Request, status: int, code: str, detail: str, headers: Mapping[str, str] | None = None
+        request: Request,
+        status: int,
+        code: str,
+        detail: str,
+        headers: Mapping[str, str] | None = None,
+        more: Mapping[str, Value] = {},
     ) -> Response:
-        detail = say(request, code, detail)
+        detail = say(request, code, detail, more)
         if "text/html" in request.headers.get("accept", ""):
             return page(request, status, detail)
-        return problem(status, code, detail, headers)
+        return problem(status, code, detail, headers, more)
 
     @app.exception_handler(Problem)
     async def _problem(request: Request, error: Problem) -> Response:
-        return told(request, error.status, error.code, error.detail)
+        return told(request, error.status, error.code, error.detail, more=error.more)
 
     @app.exception_handler(HTTPException)
     async def _http(request: Request, error: HTTPException) -> Response:

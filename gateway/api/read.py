@@ -23,11 +23,12 @@ from sitewarden.gateway.api.models import (
     PointOut,
     SiteOut,
     TrendOut,
+    WriteOut,
 )
 from sitewarden.gateway.api.problems import Problem
 from sitewarden.gateway.api.query import Limit
 from sitewarden.gateway.journal import Page
-from sitewarden.gateway.records import ALARMS, DECISIONS, PASSAGES
+from sitewarden.gateway.records import ALARMS, DECISIONS, PASSAGES, WRITES
 
 router = APIRouter()
 
@@ -119,6 +120,12 @@ def passages(
     house: TheHouse, shapes: TheShapes, _: Viewer, lane: TheLane, asked: Rows
 ) -> PageOut[PassageOut]:
     return _page(house.journal.page(PASSAGES, asked.limit, asked.before, lane, asked.after), shapes.passage)
+
+
+@router.get("/writes")
+def writes(house: TheHouse, shapes: TheShapes, _: Viewer, asked: Rows) -> PageOut[WriteOut]:
+    """What was written to points, by whom, and how it ended."""
+    return _page(house.journal.page(WRITES, asked.limit, asked.before, after=asked.after), shapes.write)
 
 
 def _page(page: Page[R], shape: Callable[[R], Out]) -> PageOut[Out]:

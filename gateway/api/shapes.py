@@ -2,6 +2,7 @@
 
 from importlib.metadata import version
 
+from sitewarden.drivers.modbus.limits import is_writable
 from sitewarden.gateway.api.access import Permission, may
 from sitewarden.gateway.api.house import House
 from sitewarden.gateway.api.models import (
@@ -20,6 +21,7 @@ from sitewarden.gateway.api.models import (
     ReadingOut,
     Sink,
     SiteOut,
+    WriteOut,
 )
 from sitewarden.gateway.mask import mask
 from sitewarden.gateway.tokens import Caller
@@ -35,6 +37,7 @@ from sitewarden.rules.model import (
     Permit,
     Reading,
     Reason,
+    Write,
 )
 
 VERSION = version("sitewarden")
@@ -88,7 +91,9 @@ class Shapes:
             at=reading.at.wall if reading else None,
             trend=board.trend(name),
             normal=(point.normal_low, point.normal_high),
-            writable=point.writable,
+            type=point.kind,
+            writable=is_writable(point),
+            limits=(point.write_low, point.write_high),
         )
 
     def device(self, device: str) -> DeviceOut:
@@ -140,6 +145,21 @@ class Shapes:
             kind=passage.kind,
         )
 
+    def write(self, write: Write) -> WriteOut:
+        return WriteOut(
+            point=write.point,
+            value=write.value,
+            by=write.by,
+            note=write.note,
+            asked=write.asked.wall,
+            outcome=write.outcome,
+            text=self._words.text(f"outcome.{write.outcome}"),
+            at=write.at.wall,
+            before=write.before,
+            read=write.read,
+            reason=write.reason,
+        )
+
     def alarm(self, alarm: Alarm) -> AlarmOut:
         return AlarmOut(
             id=alarm.id,
@@ -172,6 +192,8 @@ class Shapes:
                 return self.passage(effect)
             case AlarmChange():
                 return self.alarm_change(effect)
+            case Write():
+                return self.write(effect)
             case FireChange(before, after, at, panel, zone, by):
                 return FireChangeOut(before=before, after=after, panel=panel, zone=zone, by=by, at=at.wall)
         raise TypeError(f"a {type(effect).__name__} is not for the stream")

@@ -18,6 +18,7 @@ from sitewarden.gateway.tokens import Tokens
 from sitewarden.gateway.trend import Trend
 from sitewarden.rules.core import Core
 from sitewarden.rules.model import (
+    Action,
     CardRead,
     Effect,
     Event,
@@ -31,6 +32,7 @@ from sitewarden.rules.model import (
     Stamp,
     Tick,
     Value,
+    WriteEnded,
 )
 
 DEMO = Path(__file__).parents[2] / "config" / "demo" / "site.yaml"
@@ -87,6 +89,7 @@ class SmallHouse:
         self.mute = False  # the main loop hangs
         self.disk_error: Exception | None = None  # what every record fails with
         self.sinks: tuple[SinkState, ...] = ()
+        self.device: WriteEnded | None = None  # what comes of a write; None: nothing is heard of it
 
     def close(self) -> None:
         self.journal.close()
@@ -154,6 +157,8 @@ class SmallHouse:
         answer: Future[Sequence[Effect]] = Future()
         if not self.mute:
             effects = self.step(operator)
+            if self.device and operator.action is Action.WRITE:
+                self.step(replace(self.device, point=operator.target, at=self.later(0.2)))
             if self.disk_error:
                 answer.set_exception(self.disk_error)
             else:

@@ -32,6 +32,8 @@ EXPECTED: dict[tuple[str, str], Permission] = {
     ("POST", "/api/v1/alarms/{alarm:path}/acknowledge"): ACKNOWLEDGE,
     ("POST", "/api/v1/alarms/{alarm:path}/reset"): ACKNOWLEDGE,
     ("POST", "/api/v1/lanes/{lane}/open"): Permission.OPEN,
+    ("POST", "/api/v1/points/{point}/write"): Permission.WRITE,
+    ("GET", "/api/v1/writes"): READ,
     ("POST", "/api/v1/fire/reset"): Permission.RESET_FIRE,
     ("POST", "/api/v1/cards/{card}/forgive"): Permission.FORGIVE,
     ("POST", "/api/v1/reload"): CONFIGURE,

@@ -43,6 +43,7 @@ BESIDE = ("/metrics", "/livez", "/readyz")  # not below /api/v1, and no page
 
 EXAMPLES: dict[str, type[models.Model]] = {
     "Opening": models.OpenIn,
+    "Writing": models.WriteIn,
     "Issuing": models.CardIn,
     "Altering": models.CardPatch,
     "Recording": models.RecordIn,
@@ -52,6 +53,7 @@ EXAMPLES: dict[str, type[models.Model]] = {
     "A lane": models.LaneOut,
     "A decision": models.DecisionOut,
     "A passage": models.PassageOut,
+    "A write": models.WriteOut,
     "An alarm": models.AlarmOut,
     "A change of an alarm": models.AlarmChangeOut,
     "A card": models.CardOut,
@@ -136,7 +138,7 @@ def test_every_error_code_is_listed_with_its_status() -> None:
 def test_an_example_has_the_shape_of_its_model(title: str) -> None:
     (example,) = re.findall(r"```json\n(.*?)```", section(title), re.DOTALL)
     model = EXAMPLES[title].model_validate_json(example)
-    if title not in ("Opening", "Issuing", "Altering", "Recording"):
+    if title not in ("Opening", "Writing", "Issuing", "Altering", "Recording"):
         assert set(json.loads(example)) == set(type(model).model_fields)
 
 

@@ -84,6 +84,13 @@ def test_unit_0_is_everyone_on_a_line_and_the_device_itself_over_modbus_tcp(tmp_
     assert linked(tmp_path, "tcp: 10.0.0.5", "unit: 0, profile: pump").devices == ("io-1",)
 
 
+def test_what_is_told_to_all_units_moves_no_barrier_of_one(tmp_path: Path) -> None:
+    everyone = SECTIONS["devices"] + "\n  all-1: {link: bus-1, unit: 0, profile: box}"
+    (error,) = wrong(tmp_path, devices=everyone)
+    assert error.path == "parking.lanes.in-1.barrier.open"
+    assert error.expected == "an output that nothing else writes: all-1.out1 has its address"
+
+
 def test_nothing_waits_for_what_unit_0_never_says(tmp_path: Path) -> None:
     barrier = "{device: all-1, open: out1, loop_under: in1, opened: io-1.in1}"
     errors = wrong(
@@ -94,7 +101,9 @@ def test_nothing_waits_for_what_unit_0_never_says(tmp_path: Path) -> None:
         alarms="{low: {point: all-1.line1, below: 1, severity: low}}",
         stale="{all-1.in1: {after: 30s}}",
     )
+    alone = "an output that nothing else writes: io-1.out1 has its address"
     assert [(error.path, error.expected) for error in errors] == [
+        ("parking.lanes.in-1.barrier.open", alone),
         ("parking.lanes.in-1.barrier.loop_under", SILENT),
         ("fire.panel.point", SILENT),
         ("alarms.low.point", SILENT),

@@ -18,6 +18,7 @@ from sitewarden.rules.model import (
     AlarmState,
     Direction,
     FireStage,
+    Outcome,
     PermitKind,
     Reason,
     Severity,
@@ -38,6 +39,7 @@ ENUMS: dict[str, type[StrEnum]] = {
     "alarm_state": AlarmState,
     "trend": Trend,
     "role": Role,
+    "outcome": Outcome,
     "reason": Reason,
     "demo.came": Came,
 }

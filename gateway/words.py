@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Final
 
-from sitewarden.config.site import Site
+from sitewarden.config.plan import Site
 from sitewarden.drivers.modbus.points import Kind, Point
 from sitewarden.gateway.board import places_of, points_of
 from sitewarden.gateway.catalogue import Catalogue, pick

@@ -1,7 +1,7 @@
 """LINK on the command line, a link of the configuration or a port itself, and what is said of it beside."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -42,6 +42,12 @@ class Line:
         return Framing.RTU if isinstance(self.port, SerialPort) else Framing.TCP
 
 
+def _other(word: str, known: Iterable[str]) -> str:
+    """What to say of a word that is none of these."""
+    words = list(map(str, known))
+    return "; ".join(filter(None, [f"found {word!r}, expected {one_of(words)}", did_you_mean(word, words)]))
+
+
 def numbers(text: str, low: int, high: int) -> tuple[int, ...]:
     """'1-32,40' as numbers, each once and in order; ValueError says what was expected."""
     found = set[int]()
@@ -56,13 +62,21 @@ def numbers(text: str, low: int, high: int) -> tuple[int, ...]:
     return tuple(sorted(found))
 
 
+def parities(text: str) -> tuple[Parity, ...]:
+    """'even,none' as parities; ValueError says what was expected."""
+    words = [word.strip() for word in text.split(",")]
+    for word in words:
+        if word not in list(Parity):
+            raise ValueError(_other(word, Parity))
+    return tuple(map(Parity, words))
+
+
 def _table(text: str) -> Table:
     """A table by its name, its beginning or the function that reads it: holding, hold, 3."""
     for table, function in request.READ.items():
         if text == str(function) or (text and table.startswith(text.lower())):
             return table
-    said = f"found {text!r}, expected {one_of(Table)}"
-    raise typer.BadParameter("; ".join(filter(None, [said, did_you_mean(text, Table)])))
+    raise typer.BadParameter(_other(text, Table))
 
 
 def _address(text: str) -> int:

@@ -61,7 +61,7 @@ def scan(
     try:
         ids = options.numbers(units, 1, 247)
         bauds = options.numbers(baud, 300, 4_000_000) if baud else ()
-        parities = tuple(Parity(one.strip()) for one in parity.split(",")) if parity else ()
+        parities = options.parities(parity) if parity else ()
     except ValueError as error:
         raise typer.BadParameter(str(error)) from None
     if (bauds or parities) and not isinstance(line.port, SerialPort):

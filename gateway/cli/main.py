@@ -26,6 +26,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "alarm": ("remote", "List, acknowledge and reset alarms."),
     "lane": ("remote", "Open a barrier by hand."),
     "fire": ("remote", "After a fire: let the barriers go again."),
+    "write": ("write", "Write a value to a point."),
     "card": ("card", "Issue, renew and block cards."),
     "clock": ("clock", "Believe the machine's clock again, once it is right."),
     "token": ("access", "Who may use the page and the API."),

@@ -30,7 +30,7 @@ from sitewarden.gateway.texts import REASON
 from sitewarden.rules.model import AlarmState, FireStage
 
 BASE = "/api/v1"
-PATIENCE = 10.0  # s
+PATIENCE = 15.0  # s; a write may take 12
 STATES = {
     AlarmState.UNACKNOWLEDGED: "on, not acknowledged",
     AlarmState.ACKNOWLEDGED: "on, acknowledged by {by}",

@@ -349,5 +349,6 @@ class Talk:
         if asked and frame.unit_id == asked.unit_id and answers(asked.pdu, frame.pdu):
             late = frame.at.mono - asked.at.mono > AGAIN
             return Side.MASTER if late and frame.pdu == asked.pdu else Side.UNIT
-        known = frame.pdu[0] in REQUESTS
-        return Side.UNIT if known and request_size(frame.pdu) != len(frame.pdu) else Side.MASTER
+        function = frame.pdu[0]
+        answered = function in REQUESTS and request_size(frame.pdu) != len(frame.pdu)
+        return Side.UNIT if answered or function & REFUSAL else Side.MASTER

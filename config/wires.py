@@ -8,6 +8,7 @@ from pathlib import Path
 from sitewarden.config.document import Document, Loc
 from sitewarden.config.ends import ENDS, MODBUS_ONLY, end_of, framing
 from sitewarden.config.errors import ConfigErrors, did_you_mean, one_of
+from sitewarden.config.fit import fit
 from sitewarden.config.profile import SHIPPED, available, load_profile
 from sitewarden.config.shape import LinkShape, SiteFile
 from sitewarden.drivers.cards.readers import READERS
@@ -97,6 +98,7 @@ def wires(document: Document, file: SiteFile, folder: Path) -> Wires:
         plan for name, link in file.links.items() if (plan := _link(document, file, name, link, folder, made))
     )
     _apart(document, made.links)
+    fit(document, made.links)
     return made
 
 

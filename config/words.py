@@ -51,6 +51,11 @@ def duration(value: object) -> float:
     return float(match[1]) * SECONDS[match[2]]
 
 
+def written(seconds: float) -> str:
+    """The duration as it is written, to the millisecond."""
+    return f"{round(seconds, 3):g}s" if seconds >= 1 else f"{round(seconds * 1000):g}ms"
+
+
 def size(value: object) -> int:
     """Bytes of "512MiB" or "2GB"."""
     match = SIZE.fullmatch(value) if isinstance(value, str) else None

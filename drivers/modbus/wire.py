@@ -227,9 +227,10 @@ class Tcp:
         return answers
 
     def give_up(self, request: Request) -> bool:
-        """What was half received goes too: nobody will send the rest of it."""
+        """What was half received of it goes too: nobody will send the rest."""
         self._out = {number: out for number, out in self._out.items() if out[0] is not request}
-        self._received = b""
+        if int.from_bytes(self._received[:2], "big") not in self._out:
+            self._received = b""
         return self._garbled
 
     def reset(self) -> None:

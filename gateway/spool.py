@@ -40,7 +40,7 @@ PAUSE, GROUP = 0.5, 1000  # s and effects: whichever comes first is a commit
 BLOCK = 5000  # lines in one block at most, when the disk was slow
 HELD = 4 * BLOCK  # lines that wait for a disk that refuses, at most
 NEARLY_FULL, ENOUGH_ROOM = 0.8, 0.7  # of the room there is
-COUNTING = 0.05  # of the writer's time, at most
+COUNTING = 0.01  # of the writer's time, at most
 
 _EARLIEST = micros(EARLIEST) * 1000  # ns
 

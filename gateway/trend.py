@@ -81,7 +81,10 @@ class _Minute:
     last: float = 0.0
 
     def add(self, value: float) -> None:
-        self.low, self.high = min(self.low, value), max(self.high, value)
+        if value < self.low:
+            self.low = value
+        elif value > self.high:
+            self.high = value
         self.total += value
         self.count += 1
         self.last = value
@@ -110,6 +113,7 @@ class Trend:
         self._opened = True
 
     def add(self, readings: Iterable[Reading]) -> None:
+        at, number = None, 0
         for reading in readings:
             value = reading.value
             if (
@@ -118,7 +122,9 @@ class Trend:
                 or not isfinite(value)
             ):
                 continue
-            key = reading.point, micros(reading.at.wall) // MINUTE
+            if reading.at is not at:  # the same for all that one answer brought
+                at, number = reading.at, micros(reading.at.wall) // MINUTE
+            key = reading.point, number
             if (minute := self._minutes.get(key)) is None:
                 minute = self._minutes[key] = _Minute(value, value)
             minute.add(value)
@@ -161,10 +167,14 @@ class Trend:
         self._db.close()
 
     def _merge(self, minutes: Mapping[tuple[str, int], _Minute]) -> None:
+        names = [(point,) for point, _ in minutes]
+        rows = [
+            (point, minute, it.low, it.high, it.total, it.count, it.last)
+            for (point, minute), it in minutes.items()
+        ]
         with transaction(self._db):
-            for (point, minute), it in minutes.items():
-                self._db.execute("INSERT OR IGNORE INTO points (name) VALUES (?)", (point,))
-                self._db.execute(_MERGE, (point, minute, it.low, it.high, it.total, it.count, it.last))
+            self._db.executemany("INSERT OR IGNORE INTO points (name) VALUES (?)", names)
+            self._db.executemany(_MERGE, rows)
 
     def _merge_with_room(self, minutes: Mapping[tuple[str, int], _Minute]) -> None:
         while True:

@@ -127,7 +127,9 @@ def parse(file: Path, text: str) -> Document:
     start = Spot(1, 1)
     document = Document(file, Tree(None, start, start))
     try:
-        node = YAML(typ="safe", pure=True).compose(text)
+        yaml = YAML(typ="safe", pure=True)
+        yaml.composer.warn_double_anchors = False  # YAML allows them: the nearest one before an alias counts
+        node = yaml.compose(text)
         if node is None:
             raise _hopeless(
                 file, start, "nothing but comments" if text.strip() else "an empty file", "a mapping"

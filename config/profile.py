@@ -19,7 +19,14 @@ from sitewarden.config.errors import ConfigErrors, did_you_mean, one_of
 from sitewarden.config.explain import shaped
 from sitewarden.config.profile_address import on_the_wire
 from sitewarden.config.profile_check import check_point, check_together
-from sitewarden.config.profile_shape import Addressing, PointShape, ProfileFile, WholePoint, WholeProfile
+from sitewarden.config.profile_shape import (
+    Addressing,
+    PointShape,
+    ProfileFile,
+    RangeShape,
+    WholePoint,
+    WholeProfile,
+)
 from sitewarden.drivers.modbus.points import WORDS, Point, Profile, Table
 
 SHIPPED = Path(__file__).parent / "profiles"
@@ -52,19 +59,19 @@ def _whole(name: str, files: Mapping[str, Path], chain: tuple[str, ...]) -> Whol
     document = read(files[name])
     own = shaped(document, ProfileFile) or ProfileFile()
     base = _base(document, own, files, (*chain, name))
+    file = base.file.model_copy(update={key: getattr(own, key) for key in own.model_fields_set})
     points = dict(base.points)
     for point, shape in own.points.items():
         if shape is not None:
-            if complete := _complete(document, own, point, shape, base.points.get(point)):
+            if complete := _complete(document, file, point, shape, base.points.get(point)):
                 points[point] = complete
         elif points.pop(point, None) is None:
             expected = "a point, or one of the extended profile to leave out"
             document.wrong(("points", point), expected, did_you_mean(point, base.points))
     if not points:
         document.wrong(("points",), "at least one point")
-    said = {key: getattr(own, key) for key in own.model_fields_set}
-    forbidden = (*base.forbidden, *_forbidden(document, own))
-    whole = WholeProfile(base.file.model_copy(update=said), base.family or name, points, forbidden)
+    forbidden = (*base.forbidden, *_forbidden(document, own.forbidden, file.addressing))
+    whole = WholeProfile(file, base.family or name, points, forbidden)
     check_together(document, whole)
     if document.errors:
         raise ConfigErrors(document.errors)
@@ -93,6 +100,8 @@ def _complete(
 ) -> WholePoint | None:
     """The point as it stands in the file over what was inherited; None, and noted, if it is not whole."""
     loc = ("points", name)
+    if loc in document.holes:
+        return None
     said = {key: getattr(own, key) for key in own.model_fields_set}
     over = before or PointShape(word_order=file.word_order, byte_order=file.byte_order)
     point = over.model_copy(update=said)
@@ -116,11 +125,13 @@ def _complete(
     return whole
 
 
-def _forbidden(document: Document, file: ProfileFile) -> Iterator[tuple[Table, int, int]]:
-    for at, one in enumerate(file.forbidden):
+def _forbidden(
+    document: Document, ranges: Sequence[RangeShape], way: Addressing
+) -> Iterator[tuple[Table, int, int]]:
+    for at, one in enumerate(ranges):
         try:
-            table, first = on_the_wire(file.addressing, one.table, one.first)
-            table_of_last, last = on_the_wire(file.addressing, one.table, one.last)
+            table, first = on_the_wire(way, one.table, one.first)
+            table_of_last, last = on_the_wire(way, one.table, one.last)
         except ValueError as error:
             document.wrong(("forbidden", at), f"from {error}, and to the same")
             continue

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from sitewarden.config.document import Document, Loc
 from sitewarden.config.profile_address import as_written
-from sitewarden.config.profile_shape import PointShape, WholePoint, WholeProfile
+from sitewarden.config.profile_shape import ADDRESSES, PointShape, WholePoint, WholeProfile
 from sitewarden.drivers.modbus.points import Kind, Order, Table
 
 WRITABLE = frozenset({Table.COIL, Table.HOLDING})
@@ -21,6 +21,7 @@ BIT_TABLES = frozenset({Table.COIL, Table.DISCRETE})
 PARTS = frozenset({Kind.BIT, Kind.U8H, Kind.U8L})
 NAMED = frozenset({Kind.ENUM, Kind.BITS})
 QUANTITIES = frozenset(Kind) - NAMED - {Kind.BOOL, Kind.BIT, Kind.STRING}
+MOST_BCD = 4  # words, sixteen digits
 MASKS: Mapping[Kind, int] = {Kind.U8H: 0xFF00, Kind.U8L: 0x00FF}
 
 ONLY: Mapping[str, tuple[frozenset[Kind], str]] = {
@@ -60,6 +61,11 @@ def _mistakes(point: WholePoint, said: AbstractSet[str]) -> Iterator[tuple[str, 
         )
         if given and kind not in kinds:
             yield key, expected
+    if kind is Kind.BCD and point.words > MOST_BCD:
+        yield "words", f"at most {MOST_BCD} with the type 'bcd': more digits than a number keeps"
+        return
+    if point.address + point.width > ADDRESSES:
+        yield "type", f"a value that ends with the table, not {point.width} registers from its last ones on"
     yield from _mistakes_of_writing(point)
     yield from _mistakes_of_numbers(point)
     if kind in PARTS and point.byte_order is Order.LOW_FIRST:

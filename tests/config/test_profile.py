@@ -92,6 +92,8 @@ def test_mistakes_of_a_whole_file_have_their_place(tmp_path: Path, text: str, sa
     flow, level = "{table: input, address: 0, type: u16, scale: 0.1}", "{table: input, address: 1, type: u16}"
     status = "{table: holding, address: 9, type: bits}"
     profile(tmp_path, "pump", f"points: {{flow: {flow}, level: {level}, status: {status}}}\n")
+    last = "{table: input, address: 65536, type: u16}"
+    profile(tmp_path, "last", f"addressing: documented\npoints: {{p: {last}}}\n")
     file = profile(tmp_path, "again", text)
     line, col = place(file)
     with pytest.raises(ConfigErrors) as caught:
@@ -101,12 +103,12 @@ def test_mistakes_of_a_whole_file_have_their_place(tmp_path: Path, text: str, sa
 
 def test_extends_takes_points_over_and_changes_what_is_said_again(tmp_path: Path) -> None:
     profile(tmp_path, "pump", GOOD)
-    flow = "{table: input, address: 8, type: u16}"
+    flow = "{table: input, address: 9, type: u32}"
     profile(
         tmp_path,
         "twin",
         "extends: pump\nturnaround: 50ms\nforbidden: [{table: input, first: 90, last: 99}]\n"
-        f"points:\n  level: {{address: 7, type: u16}}\n  flow: {flow}\n  mode: null\n",
+        f"points:\n  level: {{address: 8, type: u16}}\n  flow: {flow}\n  mode: null\n",
     )
     profile(tmp_path, "third", "extends: twin\npoints: {level: {scale: 1}, power: null}\n")
     twin = load_profile("twin", [tmp_path])
@@ -115,7 +117,8 @@ def test_extends_takes_points_over_and_changes_what_is_said_again(tmp_path: Path
     assert (level.address, level.kind, level.scale, level.offset) == (7, Kind.U16, 0.1, -1.0)
     assert level.word_order is Order.HIGH_FIRST
     assert (twin.title, twin.source, twin.longest_read, twin.turnaround) == ("A pump", "its manual", 60, 0.05)
-    assert twin.forbidden == ((Table.HOLDING, 10, 19), (Table.INPUT, 90, 99))
+    assert twin.forbidden == ((Table.HOLDING, 10, 19), (Table.INPUT, 89, 98)), "as the first file counts"
+    assert (twin.points[2].address, twin.points[2].word_order) == (8, Order.LOW_FIRST)
     level, flowing = load_profile("third", [tmp_path]).points
     assert (level.address, level.scale, level.deadband, flowing.name) == (7, 1.0, 0.5, "flow")
     assert load_profile("third", [tmp_path]).family == load_profile("pump", [tmp_path]).family == "pump"

@@ -42,6 +42,8 @@ class Wired:
         self._rest.write(point, value, at)
         if output := self.outputs.get(point):
             output(value, at)
+        else:  # a setting that the plant does not heed stays as it was written
+            self.inputs.pop(point, None)
 
 
 def pump_face(pump: Pump, works: Waterworks) -> Face:

@@ -113,6 +113,9 @@ class LiveGateway:
     def lane(self, lane: str) -> dict[str, Any]:
         return next(it for it in self.ask("GET", "/lanes") if it["lane"] == lane)
 
+    def point(self, point: str) -> dict[str, Any]:
+        return next(it for it in self.ask("GET", "/points") if it["point"] == point)
+
     def alarms(self) -> dict[str, str]:
         return {alarm["id"]: alarm["state"] for alarm in self.ask("GET", "/alarms")}
 

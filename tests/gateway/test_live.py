@@ -182,3 +182,19 @@ def _opened(site: LiveSite) -> dict[str, float]:
     start = 'sitewarden_link_opened_total{link="'
     found = (line.removeprefix(start).split('"} ') for line in lines if line.startswith(start))
     return {link: float(count) for link, count in found}
+
+
+def test_an_engineer_writes_a_value_over_a_real_wire_and_finds_it_in_the_history(site: LiveSite) -> None:
+    before = site.point("lift-a.overspeed_limit")
+    ended = site.ask("POST", "/points/lift-a.overspeed_limit/write", {"value": 7, "reason": "inspection"})
+    assert (ended["outcome"], ended["before"], ended["read"]) == ("verified", before["value"], 7.0)
+    assert site.point("lift-a.overspeed_limit")["value"] == 7.0
+    site.until(lambda: ended in site.ask("GET", "/writes?lang=en")["items"])
+    for point, value, said in (
+        ("lift-a.overspeed_limit", 11, "takes: 1 to 10"),
+        ("lift-a.speed", 1, "read-only"),
+        ("io-gate.out1", False, "moves a barrier"),
+    ):
+        with pytest.raises(Failure, match=said):
+            site.ask("POST", f"/points/{point}/write", {"value": value, "reason": "inspection"})
+    assert site.point("lift-a.overspeed_limit")["value"] == 7.0

@@ -53,13 +53,13 @@ def _answered(pdu: bytes, request: Frame | None) -> str:
     if function in WRITES:
         return "done"
     if function in READS and request is None:
-        return f"{_function(function)}: {pdu[2:].hex(' ')}"
+        return f"{_function(function)}: {_bytes(pdu[2:])}"
     if function in READS and request:
         table, first, count = READS[function], _word(request.pdu, 1), _word(request.pdu, 3)
         return f"{_place(table, first, count)} = {_values(table, pdu[2:], count)}"
     if function in IDENTIFYING and request:
-        return f"{_function(function)}: {', '.join(identified(pdu)) or pdu[2:].hex(' ')}"
-    return f"{_function(function)}: {pdu[1:].hex(' ')}"
+        return f"{_function(function)}: {', '.join(identified(pdu)) or _bytes(pdu[2:])}"
+    return f"{_function(function)}: {_bytes(pdu[1:])}"
 
 
 def _function(function: int) -> str:
@@ -82,6 +82,10 @@ def _values(table: Table, data: bytes, count: int) -> str:
     else:
         values = [str(_word(data, at)) for at in range(0, len(data) - 1, 2)]
     return " ".join(values[:MOST]) + (f" … ({len(values)} in all)" if len(values) > MOST else "")
+
+
+def _bytes(data: bytes) -> str:
+    return data[:MOST].hex(" ") + (f" … ({len(data)} bytes)" if len(data) > MOST else "")
 
 
 def _word(data: bytes, at: int) -> int:

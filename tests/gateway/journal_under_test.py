@@ -14,13 +14,16 @@ from sitewarden.rules.model import (
     FireChange,
     FireStage,
     Operator,
+    Outcome,
     Passage,
     PermitKind,
+    Reason,
     Record,
     Severity,
     Stamp,
     Verdict,
     Why,
+    Write,
 )
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -54,6 +57,11 @@ FIRE = FireChange(FireStage.NORMAL, FireStage.FIRE, at(5), "panel-1", "zone-2")
 
 
 OPERATOR = Operator(Action.OPEN, "in-1", "guard", at(6), "delivery")
+WRITTEN = [
+    Write("pump.mode", "手动", "night", "", at(6), Outcome.REFUSED, at(7), reason=Reason.ILLEGAL_VALUE),
+    Write("pump.on", True, "wang", "test", at(7), Outcome.LAPSED, at(18), before=False),
+    Write("pump.speed", 62.5, "wang", "test", at(7), Outcome.VERIFIED, at(18), 40.0, 62.5),
+]
 
 
 def commit(journal: Journal, *records: Record, at: Stamp | None = None) -> BaseException | None:

@@ -18,11 +18,13 @@ from sitewarden.rules.model import (
     FireStage,
     LinkChanged,
     Operator,
+    Outcome,
     Reading,
     Reason,
     Stamp,
     Verdict,
     Why,
+    Write,
 )
 
 AT = Stamp(datetime(2026, 3, 2, tzinfo=UTC), 5.0)
@@ -54,6 +56,19 @@ def test_every_event_is_one_line_and_a_reading_is_none() -> None:
         ("device.down", "warning"),
     ]
     assert lines[0]["why"] == "expired"
+
+
+def test_a_write_is_told_with_who_asked_and_what_was_read_back() -> None:
+    asked = Operator(Action.WRITE, "pump.speed", "wang", AT, "night", 62.5)
+    good = Write("pump.speed", 62.5, "wang", "night", AT, Outcome.VERIFIED, AT, 40.0, 62.5)
+    other = Write("pump.speed", 90, "rule-1", "", AT, Outcome.UNVERIFIED, AT, read=50.0)
+    lines = [json.loads(line) for line in logged(asked, good, other).splitlines()]
+    assert [(line["event"], line["level"], line["value"]) for line in lines] == [
+        ("operator.write", "info", 62.5),
+        ("write.verified", "info", 62.5),
+        ("write.unverified", "warning", 90),
+    ]
+    assert (lines[2]["by"], lines[2]["read"]) == ("rule-1", 50.0)
 
 
 def test_a_card_number_is_never_in_the_log() -> None:

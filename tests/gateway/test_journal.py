@@ -14,7 +14,7 @@ import pytest
 from sitewarden.gateway.cards import Cards
 from sitewarden.gateway.database import MIB, Ballast
 from sitewarden.gateway.journal import Journal, JournalFull, trust_clock
-from sitewarden.gateway.records import FIRES, OPERATORS
+from sitewarden.gateway.records import FIRES, OPERATORS, WRITES
 from sitewarden.gateway.spool import spool_ballast
 from sitewarden.rules.cells import Grant, LaneCell
 from sitewarden.rules.model import (
@@ -35,6 +35,7 @@ from tests.gateway.journal_under_test import (
     NOON,
     OPERATOR,
     PASSAGE,
+    WRITTEN,
     at,
     commit,
 )
@@ -48,12 +49,13 @@ def journal(tmp_path: Path) -> Iterator[Journal]:
 
 
 def test_every_record_comes_back_as_it_went_in(journal: Journal) -> None:
-    assert commit(journal, DECISION, PASSAGE, ANONYMOUS, CHANGE, FIRE, OPERATOR) is None
+    assert commit(journal, DECISION, PASSAGE, ANONYMOUS, CHANGE, FIRE, OPERATOR, *WRITTEN) is None
     assert journal.decisions() == [DECISION]
     assert journal.passages() == [ANONYMOUS, PASSAGE]
     assert journal.alarm_history() == [CHANGE]
     assert journal.page(FIRES).rows == [FIRE]
     assert journal.page(OPERATORS).rows == [OPERATOR]
+    assert journal.page(WRITES).rows == WRITTEN[::-1]
 
 
 def test_half_a_character_stops_nobody(journal: Journal) -> None:

@@ -178,6 +178,16 @@ def test_a_head_names_no_operator_and_has_no_other_devices_alarm() -> None:
     assert "Li Wei" not in tape.lines[0]
 
 
+def test_a_recording_does_not_say_who_writes_what() -> None:
+    core = new_core()
+    core.step(Operator(Action.WRITE, "io-gate.out8", "Li Wei", at(-1), "a secret", True))
+    assert "write/io-gate.out8" in core.save()
+    tape = Recorded(core=core)
+    tape.begin()
+    assert "write/" not in tape.lines[0]
+    assert "Li Wei" not in tape.lines[0]
+
+
 def test_a_card_that_is_read_twice_at_once_is_one_swipe_in_the_replay_too() -> None:
     tape = Recorded()
     tape.begin()

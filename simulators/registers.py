@@ -64,7 +64,9 @@ class Registers:
             for point in self._points.values()
             if point.table is table and point.address < last and first < point.address + width(point)
         ]
-        if not touched or not all(point.writable for point in touched):
+        writable = {address for point in touched if point.writable for address in _addresses(point)}
+        # A part of a register may have a name beside an output that is the whole of it.
+        if not touched or not all(writable.issuperset(_addresses(point)) for point in touched):
             raise Refused(ILLEGAL_ADDRESS)
         after = self._tables[table] | dict(zip(range(first, last), words, strict=True))
         values = {point.name: _value(point, after) for point in touched}
@@ -92,6 +94,10 @@ class Registers:
             if shown.get(name, self) != value and (point := self._points.get(name)):
                 _put(self._tables[point.table], point, value)
                 shown[name] = value
+
+
+def _addresses(point: Point) -> range:
+    return range(point.address, point.address + width(point))
 
 
 def _put(words: dict[int, int], point: Point, value: Value | None) -> None:

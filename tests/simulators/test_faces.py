@@ -8,14 +8,17 @@ from sitewarden.config.profile import SHIPPED, load_profile
 from sitewarden.drivers.modbus.codec import Decoded
 from sitewarden.drivers.modbus.points import Unit
 from sitewarden.drivers.plan import BusPlan, Framing, LinkPlan, TcpPort
-from sitewarden.rules.model import Reason, Stamp, Value
+from sitewarden.rules.model import Quality, Reason, Stamp, Value
+from sitewarden.simulators.base import Twin
 from sitewarden.simulators.estate import Estate
+from tests.drivers.virtual import Slave, Virtual, bus
 from tests.scenarios import site
 from tests.simulators.shown import read
 
-NOON = 12 * 3600  # s after the start, which is midnight
+HOUR = 3600
+MORNING = range(6 * HOUR, 8 * HOUR, 60)  # s after the start, which is midnight
 STILL = {"relay-8in-8out", "supervised-input-4"}  # nothing is wired to them here
-LIVING = {  # what must change from midnight to three hours after noon
+LIVING = {  # what must have changed since midnight, or does so in these hours
     "grundfos-cim": {"flow", "power", "running", "temperature", "speed"},
     "grundfos-cu352": {"flow", "pressure", "power", "p1_speed"},
     "danfoss-fc": {"current", "power", "temperature"},
@@ -31,8 +34,8 @@ def shipped(name: str) -> Unit:
     return Unit("device", 1, load_profile(name, [SHIPPED]))
 
 
-def served(unit: Unit) -> Estate:
-    link = LinkPlan("extra", TcpPort("127.0.0.1", 0), BusPlan(Framing.TCP, (unit,)))
+def served(unit: Unit, framing: Framing = Framing.TCP) -> Estate:
+    link = LinkPlan("extra", TcpPort("127.0.0.1", 0), BusPlan(framing, (unit,)))
     return Estate(site.plan(), (*site.links(), link), [], 1, site.START)
 
 
@@ -49,7 +52,7 @@ def test_every_shipped_profile_is_here() -> None:
 def test_a_shipped_profile_has_a_living_twin(name: str) -> None:
     estate = served(shipped(name))
     values: dict[str, set[Value | None]] = {}
-    for seconds in (0, *range(NOON, NOON + 3 * 3600, 60)):
+    for seconds in (0, *MORNING):
         at = site.stamp(site.START.mono + seconds)
         estate.woken(at)
         for point, (value, reason) in seen(estate, at).items():
@@ -115,3 +118,34 @@ def test_a_profile_that_extends_a_shipped_one_has_the_same_plant_behind_it(tmp_p
     unit = Unit("device", 1, load_profile("ours", [tmp_path, SHIPPED]))
     estate = served(unit)
     assert seen(estate, site.START)["level"][0] == pytest.approx(estate.works.tank.level, abs=0.001)
+
+
+def test_a_word_is_written_whole_and_its_bits_follow(tmp_path: Path) -> None:
+    word, bit = "type: bits, writable: true", "type: bit, bit: 3"
+    points = f"word: {{table: holding, address: 0, {word}}}, bit: {{table: holding, address: 0, {bit}}}"
+    (tmp_path / "ours.yaml").write_text(f"points: {{{points}}}\n", "utf-8")
+    estate = served(Unit("device", 1, load_profile("ours", [tmp_path])))
+    write(estate, "word", 0b1001, site.START)
+    assert seen(estate, site.START) == {"word": (9, Reason.NONE), "bit": (True, Reason.NONE)}
+
+
+class Wired(Slave):
+    """The twin on the bus of the tests."""
+
+    def __init__(self, twin: Twin) -> None:
+        super().__init__({}, tcp=False)
+        self._twin, self._mono = twin, site.START.mono
+
+    def answer(self, frame: bytes) -> bytes | None:
+        self._mono += 0.01
+        return b"".join(self._twin.received(frame, site.stamp(self._mono)))
+
+
+@pytest.mark.parametrize("name", sorted(STILL | set(LIVING)))
+def test_our_own_driver_reads_all_of_it(name: str) -> None:
+    estate = served(shipped(name), Framing.RTU)
+    unit = estate.units["device"].unit
+    line = Virtual(bus([unit]), Wired(estate.twins["extra"]))
+    line.run(15.0)
+    good = {reading.point for reading in line.readings() if reading.quality is Quality.GOOD}
+    assert good == {f"device.{point.name}" for point in unit.profile.points}

@@ -129,9 +129,10 @@ def _ports() -> str:
 
 def _holders(path: str) -> list[str]:
     """Who has locked the port: /proc/locks names the process to everybody, its name is public too."""
-    inode = Path(path).stat().st_ino
+    port = Path(path).stat()
+    file = f"{os.major(port.st_dev):02x}:{os.minor(port.st_dev):02x}:{port.st_ino}"
     locks = Path("/proc/locks").read_text(encoding="ascii")
-    held = re.findall(rf"FLOCK .* (\d+) [0-9a-f]+:[0-9a-f]+:{inode} ", locks)
+    held = re.findall(rf"FLOCK .* (\d+) {file} ", locks)
     return [f"{_name(pid)} (process {pid})" for pid in dict.fromkeys(held)]
 
 

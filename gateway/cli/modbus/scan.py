@@ -106,7 +106,7 @@ def _reporting(search: Search, quiet: bool) -> Iterator[Report]:
     ways = counted(len(search.settings), "setting")
     print(
         f"{counted(len(search.ids), 'unit id')} at {ways}, {search.timeout:g} s each: "
-        f"{_long(search.longest)} at most. Ctrl-C ends it, with what was found.",
+        f"about {_long(search.longest)}. Ctrl-C ends it, with what was found.",
         file=sys.stderr,
     )
     console = Console(stderr=True)

@@ -34,7 +34,7 @@ class Finding:
     units: list[tuple[Setting, Present]] = field(default_factory=list)
     garbled: list[tuple[Setting, int]] = field(default_factory=list)
     late: set[int] = field(default_factory=set)
-    failed: list[str] = field(default_factory=list)  # settings with which the port went away
+    failed: list[str] = field(default_factory=list)  # why the port went away
     tried: list[Setting] = field(default_factory=list)
     echo: bool = False
     stopped: bool = False
@@ -57,7 +57,8 @@ class Finding:
             "late": sorted(self.late),
             "echo": self.echo,
             "tried": [str(setting) for setting in self.tried],
-            "complete": not self.stopped,
+            "failed": self.failed,
+            "complete": not self.stopped and not self.failed,
         }
 
 
@@ -87,7 +88,8 @@ class Search:
         return len(self.ids) * sum(each)
 
     def run(self, report: Report) -> Finding:
-        """Ctrl-C ends it. Raises Failure if the port cannot be used with any setting."""
+        """Ctrl-C ends it, and so does a serial port that goes away. Raises Failure if nothing at all could be
+        asked."""
         found = Finding(shown(self.settings[0].port))
         try:
             for setting in self.settings:
@@ -95,15 +97,15 @@ class Search:
                 try:
                     self._tried(setting, found, report)
                 except Failure as failure:
-                    if len(self.settings) == 1 or isinstance(setting.port, SerialPort):
-                        raise
-                    found.failed.append(f"{setting}: {failure}")
+                    found.failed.append(str(failure))
+                    if isinstance(setting.port, SerialPort):
+                        break
                 if found.units and not self.exhaustive:
                     break
         except KeyboardInterrupt:
             found.stopped = True
-        if len(found.failed) == len(self.settings):
-            raise Failure("\n".join(found.failed))
+        if not found.units and len(found.failed) == len(found.tried):
+            raise Failure("\n".join(dict.fromkeys(found.failed)))
         found.late -= {unit.unit_id for _, unit in found.units}
         return found
 

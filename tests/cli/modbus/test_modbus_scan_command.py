@@ -6,6 +6,9 @@ import sys
 
 import pytest
 
+from sitewarden.gateway.cli.modbus import search
+from sitewarden.gateway.cli.modbus.master import Master, NoAnswer
+from sitewarden.gateway.cli.modbus.probe import Present, probe
 from sitewarden.simulators.wire import Faults
 from tests.cli.conftest import Shell
 from tests.cli.modbus.conftest import Bench
@@ -20,7 +23,7 @@ def test_the_units_of_a_link_are_found_as_it_is_set(shell: Shell, bench: Bench) 
     assert head.split() == ["unit", "line", "says", "of", "itself", "holding", "0", "fastest", "median"]
     assert [row.split()[0] for row in rows] == ["1", "2", "17"]
     assert all("19200 8E1 rtu" in row and "exception 2, illegal address" in row for row in rows)
-    assert "4 unit ids at 1 setting, 0.1 s each: 1 s at most" in typed.err
+    assert "4 unit ids at 1 setting, 0.1 s each: about 1 s" in typed.err
     assert "19200 8E1 rtu: unit 17" in typed.err
 
 
@@ -95,6 +98,24 @@ def test_ctrl_c_ends_it_with_what_was_found(bench: Bench) -> None:
         assert running.wait(10) == 0
     assert out.splitlines()[1].startswith("1 ")
     assert "Stopped at 9600 8N1 rtu: not everything was tried." in out
+
+
+def test_what_was_found_before_the_port_went_is_told(
+    shell: Shell, bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def pulled(master: Master, unit_id: int) -> Present | NoAnswer:
+        if unit_id == 2:
+            raise OSError(5, "Input/output error")
+        return probe(master, unit_id)
+
+    monkeypatch.setattr(search, "probe", pulled)
+    typed = shell("modbus", "scan", "line", "--units", "1-3", *QUICK)
+    assert typed.code == 0
+    assert typed.out.splitlines()[1].startswith("1 ")
+    assert typed.out.splitlines()[-1].endswith("Input/output error")
+    typed = shell("modbus", "scan", "line", "--units", "2-3", *QUICK)
+    assert (typed.code, typed.out) == (1, "")
+    assert "Input/output error" in typed.err
 
 
 @pytest.mark.parametrize(

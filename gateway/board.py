@@ -84,6 +84,7 @@ class DevicePlace:
     link: str
     profile: str
     kind: str = ""
+    family: str = ""  # of the profile
 
 
 @dataclass(slots=True)
@@ -263,5 +264,7 @@ def places_of(site: Site) -> dict[str, DevicePlace]:
             case ReaderPlan(device, kind):
                 places[device] = DevicePlace(link.name, "", kind)
             case BusPlan(_, units):
-                places |= {unit.device: DevicePlace(link.name, unit.profile.name) for unit in units}
+                for unit in units:
+                    profile = unit.profile
+                    places[unit.device] = DevicePlace(link.name, profile.name, family=profile.family)
     return places

@@ -73,7 +73,7 @@ PICTURES: Final[Mapping[str, Picture]] = {
     "relay-8in-8out": Picture("box"),
     "": Picture("reader"),
 }
-"""By profile; a card reader has none."""
+"""By profile, or by the one that it extends; a card reader has none."""
 NEVER: Final = "never"
 WORDED: Final = frozenset({Kind.BOOL, Kind.BIT, Kind.ENUM, Kind.BITS, Kind.STRING})
 PLAIN: Final = Picture("box")
@@ -125,7 +125,7 @@ def gauge(board: Board, words: Words, name: str) -> Gauge:
 
 def device(board: Board, words: Words, id: str) -> Device:  # noqa: A002 - it is one
     change, place = board.devices[id], board.places[id]
-    picture = PICTURES.get(place.profile, PLAIN)
+    picture = PICTURES.get(place.profile) or PICTURES.get(place.family, PLAIN)
     points = {name: point for name, point in board.points.items() if name.startswith(f"{id}.")}
     gauges = {name: gauge(board, words, name) for name in points}
     sorts = {sort: [gauges[name] for name, point in points.items() if _sort(point) is sort] for sort in Sort}
@@ -152,7 +152,7 @@ def device(board: Board, words: Words, id: str) -> Device:  # noqa: A002 - it is
         sorts[Sort.STATE],
         sorted(sorts[Sort.MEASURED], key=partial(_rank, picture)),
         sorts[Sort.SETTING],
-        [gauges[f"{id}.{name}"] for name in picture.points],
+        [gauges[f"{id}.{name}"] for name in picture.points if name in values],
     )
 
 

@@ -151,6 +151,12 @@ class Board:
         return sorted(self.alarms.values(), key=lambda alarm: (_RANK[alarm.severity], alarm.raised.wall))
 
     @property
+    def barrier_outputs(self) -> set[str]:
+        """The points that move a barrier: nobody but a lane writes them."""
+        barriers = [lane.barrier for lane in self.lanes.values()]
+        return {f"{barrier.device}.{name}" for barrier in barriers for name in (barrier.open, barrier.close)}
+
+    @property
     def unheard(self) -> list[str]:
         """Fire panels whose line is in fault or silent. While there are any, nobody knows that there is no
         fire, whatever the stage is."""

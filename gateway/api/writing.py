@@ -8,7 +8,6 @@ from sitewarden.gateway.api.act import check_reason, told
 from sitewarden.gateway.api.house import House
 from sitewarden.gateway.api.live import Streams
 from sitewarden.gateway.api.problems import Problem
-from sitewarden.gateway.board import Board
 from sitewarden.gateway.tokens import Caller
 from sitewarden.rules.model import Action, Effect, Operator, Outcome, Value, Write
 from sitewarden.rules.writes import PATIENCE as LAPSES
@@ -26,7 +25,7 @@ async def write(
         raise Problem(404, "no_such_point", f"no point {point!r}")
     check_reason(reason, "a reason is needed to write a value")
     _check_value(point, at, value)
-    if point in _barrier_outputs(house.board):
+    if point in house.board.barrier_outputs:  # the core would not either, but does not say why
         raise Problem(409, "barrier_output", f"{point} moves a barrier", point=point)
     operator = Operator(Action.WRITE, point, caller.name, house.now(), reason.strip(), value)
     before = streams.mark()
@@ -46,12 +45,6 @@ def _check_value(name: str, point: Point, value: Value) -> None:
         raise Problem(422, "out_of_limits", str(error), point=name, **known) from None
     except NotWritable as error:
         raise Problem(422, "wrong_type", str(error), point=name, takes=point.kind) from None
-
-
-def _barrier_outputs(board: Board) -> set[str]:
-    """The core would not write them either, but does not say why."""
-    barriers = [lane.barrier for lane in board.lanes.values()]
-    return {f"{barrier.device}.{name}" for barrier in barriers for name in (barrier.open, barrier.close)}
 
 
 def _end(operator: Operator, effect: Effect) -> Write | None:

@@ -8,9 +8,8 @@ from sitewarden.drivers.modbus.points import Kind
 from sitewarden.gateway.cli.common import SITE, Config, Failure
 from sitewarden.gateway.cli.remote import Gateway
 from sitewarden.gateway.texts import REASON
+from sitewarden.gateway.typed import typed
 from sitewarden.rules.model import Value
-
-STATES = {"on": True, "true": True, "1": True, "off": False, "false": False, "0": False}
 
 
 def write(
@@ -32,7 +31,7 @@ def write(
         raise Failure("--reason: found {}, expected {}".format(*wrong))
     gateway = Gateway(config)
     now = _point(gateway, point)
-    wanted = _typed(value, Kind(now["type"]))
+    wanted = _value(value, Kind(now["type"]))
     print(f"{point} ({now['label']}): {_shown(now)}{_limits(now)}")
     if not yes:
         typer.confirm(f"Write {value}?", abort=True)
@@ -51,21 +50,11 @@ def _point(gateway: Gateway, name: str) -> Any:  # JSON
     return points[name]
 
 
-def _typed(text: str, kind: Kind) -> Value:
-    if kind is Kind.STRING:
-        return text
+def _value(text: str, kind: Kind) -> Value:
     try:
-        return STATES[text.lower()] if kind is Kind.BOOL else _number(text)
-    except (KeyError, ValueError):
-        expected = "on or off" if kind is Kind.BOOL else "a number"
-        raise typer.BadParameter(f"found {text!r}, expected {expected}", param_hint="VALUE") from None
-
-
-def _number(text: str) -> float:
-    try:
-        return int(text, 0)
-    except ValueError:
-        return float(text)
+        return typed(text, kind)
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="VALUE") from None
 
 
 def _shown(point: Any) -> str:

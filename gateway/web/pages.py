@@ -13,13 +13,14 @@ from fastapi.responses import (
     StreamingResponse,
 )
 
-from sitewarden.gateway.api import act
-from sitewarden.gateway.api.access import Acknowledger, Configurer, Forgiver, Opener, Resetter, Viewer
+from sitewarden.gateway.api import act, writing
+from sitewarden.gateway.api.access import Acknowledger, Configurer, Forgiver, Opener, Resetter, Viewer, Writer
 from sitewarden.gateway.api.context import StillWelcome, TheHouse, TheStreams, TheWords
 from sitewarden.gateway.api.house import DemoControl
 from sitewarden.gateway.api.live import frame
 from sitewarden.gateway.api.models import CardNumber
 from sitewarden.gateway.api.problems import Problem
+from sitewarden.gateway.typed import typed
 from sitewarden.gateway.web.door import inside
 from sitewarden.gateway.web.history import Sought
 from sitewarden.gateway.web.rooms import ROOMS, Rooms, Visit
@@ -129,6 +130,31 @@ async def open_lane(
 ) -> Response:
     await act.open_lane(house, caller, lane, reason)
     return back
+
+
+@router.post("/do/write")
+async def write(
+    request: Request,
+    house: TheHouse,
+    streams: TheStreams,
+    words: TheWords,
+    caller: Writer,
+    point: Name,
+    value: Annotated[str, Form(max_length=100)],
+    reason: Annotated[str, Form(max_length=200)],
+    back: Back,
+) -> Response:
+    """Says what is read back to whoever can show it beside the page."""
+    at = house.board.points.get(point)
+    try:
+        wanted = typed(value, at.kind) if at else value
+    except ValueError as error:
+        raise Problem(422, "invalid", f"value: {error}") from None
+    ended = await writing.write(house, streams, caller, point, wanted, reason)
+    if "application/json" not in request.headers.get("accept", ""):
+        return back
+    read = words.value(point, ended.read)
+    return JSONResponse({"detail": f"{words.point(point)} {read}: {words.text(f'outcome.{ended.outcome}')}"})
 
 
 @router.post("/do/forgive")

@@ -16,9 +16,10 @@ from markupsafe import Markup
 from sitewarden.gateway.api.access import Permission, may
 from sitewarden.gateway.api.house import House
 from sitewarden.gateway.mask import mask
+from sitewarden.gateway.records import WRITES
 from sitewarden.gateway.tokens import Caller
 from sitewarden.gateway.web.history import ALL, Occurrence, Sought, occurrences
-from sitewarden.gateway.web.views import Device, device
+from sitewarden.gateway.web.views import Device, Setting, device, settings
 from sitewarden.gateway.words import Words
 from sitewarden.rules.model import Alarm, AlarmState, FireStage, Severity
 
@@ -26,6 +27,7 @@ HERE: Final = Path(__file__).parent
 SPARK: Final = timedelta(hours=1)
 SPARK_LIVES = 30.0  # s, a sparkline's points are a minute apart
 HISTORY, CHANGES = 50, 1000  # occurrences shown, of as many changes of alarms
+WRITTEN = 10  # writes shown of a device, of as many of all
 PERIOD = 0.4  # s between two drawings of a room in which much happens
 PERIOD_CALM = 2.0  # s between two drawings of one in which nothing does
 VISITS, MEMORIES = 64, 1024  # kept at most
@@ -103,7 +105,14 @@ class Rooms:
         parts = {part: Markup(html) for part, html in self.parts(visit).items()}
         template = self._jinja.get_template(f"{visit.room}.html")
         device = self._device(visit, visit.device) if visit.device else None
-        return template.render(self._common(visit), parts=parts, device=device, reasons=REASONS, **given)
+        return template.render(
+            self._common(visit),
+            parts=parts,
+            device=device,
+            reasons=REASONS,
+            settings=self._settings(visit),
+            **given,
+        )
 
     def parts(self, visit: Visit) -> Mapping[str, str]:
         """The HTML of each part of the room by its id, as fresh as `PERIOD` for however many lookers."""
@@ -180,6 +189,15 @@ class Rooms:
     def _device(self, visit: Visit, name: str) -> Device:
         return device(self._house.board, visit.words, name)
 
+    def _settings(self, visit: Visit) -> list[Setting]:
+        """What may be written to the device that is looked at."""
+        return settings(self._house.board, visit.words, visit.device) if visit.device else []
+
+    def _written(self, device: str) -> Part:
+        rows = self._remembered("writes", PERIOD_CALM, lambda: self._house.journal.page(WRITES, CHANGES).rows)
+        of_it = [write for write in rows if write.point.startswith(f"{device}.")]
+        return Part("writes", "writes", {"rows": of_it[:WRITTEN]})
+
     def _devices(self, visit: Visit) -> list[Device]:
         return [self._device(visit, name) for name in self._house.board.devices]
 
@@ -217,6 +235,7 @@ class Rooms:
             Part("states", "gauges", {"gauges": view.states}),
             *(Part(f"gauge-{each.name}", "gauges", {"gauges": [each]}) for each in view.measured),
             Part("settings", "gauges", {"gauges": view.settings}),
+            *([self._written(visit.device)] if self._settings(visit) else ()),
         ]
 
     def alarms(self, visit: Visit) -> list[Part]:

@@ -8,6 +8,7 @@ from enum import StrEnum
 from functools import partial
 from typing import Final
 
+from sitewarden.drivers.modbus.limits import is_writable
 from sitewarden.drivers.modbus.points import Kind, Point
 from sitewarden.gateway.board import Board, Trend
 from sitewarden.gateway.words import Words
@@ -98,6 +99,47 @@ class Device:
     measured: Sequence[Gauge]
     settings: Sequence[Gauge]
     key: Sequence[Gauge]  # those of the picture
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """A point that an engineer may write. `choices`: what to type and what it means; none: any value."""
+
+    point: str
+    label: str
+    unit: str
+    limits: str
+    choices: Sequence[tuple[str, str]]
+
+
+def settings(board: Board, words: Words, device: str) -> list[Setting]:
+    writable = {
+        name: point
+        for name, point in board.points.items()
+        if name.startswith(f"{device}.") and is_writable(point) and name not in board.barrier_outputs
+    }
+    return [
+        Setting(
+            name, words.point(name), point.unit, _limits(words, name, point), _choices(words, name, point)
+        )
+        for name, point in writable.items()
+    ]
+
+
+def _limits(words: Words, name: str, point: Point) -> str:
+    low, high = point.write_low, point.write_high
+    if low is None and high is None:
+        return ""
+    return f"{words.value(name, low)} … {words.value(name, high)}"
+
+
+def _choices(words: Words, name: str, point: Point) -> list[tuple[str, str]]:
+    match point.kind:
+        case Kind.BOOL:
+            return [("on", words.value(name, True)), ("off", words.value(name, False))]
+        case Kind.ENUM:
+            return [(str(number), words.value(name, number)) for number in point.names]
+    return []
 
 
 def gauge(board: Board, words: Words, name: str) -> Gauge:

@@ -51,6 +51,7 @@ EXPECTED: dict[tuple[str, str], Permission] = {
     ("POST", "/do/reset"): ACKNOWLEDGE,
     ("POST", "/do/open"): Permission.OPEN,
     ("POST", "/do/reset-fire"): Permission.RESET_FIRE,
+    ("POST", "/do/write"): Permission.WRITE,
     ("POST", "/do/forgive"): Permission.FORGIVE,
     ("POST", "/do/press"): CONFIGURE,
 }

@@ -11,6 +11,7 @@ from time import sleep
 import pytest
 from fastapi.testclient import TestClient
 
+from sitewarden.gateway.api import writing
 from sitewarden.gateway.tokens import Role
 from sitewarden.gateway.web import rooms
 from sitewarden.gateway.web.history import occurrences
@@ -19,11 +20,13 @@ from sitewarden.rules.model import (
     AlarmChange,
     AlarmState,
     LinkChanged,
+    Outcome,
     Quality,
     Reading,
     Reason,
     Severity,
     Stamp,
+    WriteEnded,
 )
 from tests.api.small_house import LIAO, START, SmallHouse
 
@@ -119,6 +122,41 @@ def test_a_person_can_acknowledge_without_scripts(house: SmallHouse, engineer: T
     answer = engineer.post("/do/acknowledge", data=form, follow_redirects=False)
     assert (answer.status_code, answer.headers["location"]) == (303, "/alarms")
     assert house.board.alarms["device_offline:lift-a"].by == "the-engineer"
+
+
+def test_an_engineer_writes_without_scripts_and_sees_what_came_of_it(
+    house: SmallHouse, engineer: TestClient
+) -> None:
+    house.device = WriteEnded("", Outcome.VERIFIED, START, 60.0, 45.0)
+    page = engineer.get("/devices/pump-1?lang=en").text
+    assert 'name="point" value="pump-1.setpoint"' in page
+    assert '<option value="6">proportional pressure</option>' in page
+    form = {"point": "pump-1.setpoint", "value": "45", "reason": "night", "back": "/devices/pump-1"}
+    answer = engineer.post("/do/write", data=form, follow_redirects=False)
+    assert (answer.status_code, answer.headers["location"]) == (303, "/devices/pump-1")
+    told = engineer.post("/do/write?lang=en", data=form, headers={"accept": "application/json"})
+    assert told.json() == {"detail": "Set point 45.00: written and read back"}
+    house.journal.close()
+    house.later(3)
+    assert "60.00 → 45.00" in engineer.get("/devices/pump-1?lang=en").text
+
+
+@pytest.mark.parametrize(("value", "status"), [("much", 422), ("101", 422), ("45", 504)])
+def test_what_is_not_written_is_told(
+    house: SmallHouse, engineer: TestClient, monkeypatch: pytest.MonkeyPatch, value: str, status: int
+) -> None:
+    monkeypatch.setattr(writing, "PATIENCE", 0.2)
+    form = {"point": "pump-1.setpoint", "value": value, "reason": "night"}
+    assert engineer.post("/do/write", data=form).status_code == status
+
+
+def test_what_moves_a_barrier_is_not_offered(
+    engineer: TestClient, client: Callable[[Role], TestClient]
+) -> None:
+    page = engineer.get("/devices/io-gate").text
+    assert 'value="io-gate.out3"' in page
+    assert 'value="io-gate.out1"' not in page
+    assert 'value="io-gate.out3"' not in client(Role.GUARD).get("/devices/io-gate").text
 
 
 def test_a_guard_can_forgive_the_card_that_was_refused_for_its_place(

@@ -2,7 +2,7 @@
 // Without this file the page is the same, only still.
 'use strict';
 (() => {
-  const PATIENCE = 4500, AGAIN = 2000, ANSWER = 10000;
+  const PATIENCE = 4500, AGAIN = 2000, ANSWER = 15000;
   const lang = document.documentElement.lang, spoken = '?lang=' + lang.slice(0, 2);
   const lost = document.getElementById('lost'), toast = document.getElementById('toast');
   const fast = Date.now() - Date.parse(document.body.dataset.now); // by how much this clock is ahead of the site's

@@ -111,7 +111,7 @@ def _reporting(search: Search, quiet: bool) -> Iterator[Report]:
     )
     console = Console(stderr=True)
     if not console.is_terminal:
-        yield _line
+        yield _lines()
         return
     columns = TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn()
     with Progress(*columns, console=console, transient=True) as progress:
@@ -119,16 +119,26 @@ def _reporting(search: Search, quiet: bool) -> Iterator[Report]:
 
         def report(setting: Setting, unit_id: int, found: Present | None) -> None:
             if found:
-                progress.console.print(f"{setting}: unit {unit_id} {found.says}")
+                progress.console.print(
+                    f"{setting}: unit {unit_id} {found.says}", markup=False, highlight=False
+                )
             else:
                 progress.update(task, advance=1, description=f"{setting}, unit {unit_id}")
 
         yield report
 
 
-def _line(setting: Setting, unit_id: int, found: Present | None) -> None:
-    if found:
-        print(f"{setting}: unit {unit_id} {found.says}".rstrip(), file=sys.stderr, flush=True)
+def _lines() -> Report:
+    begun: list[Setting] = []
+
+    def report(setting: Setting, unit_id: int, found: Present | None) -> None:
+        if setting not in begun:
+            begun.append(setting)
+            print(f"{setting}: from unit {unit_id} on", file=sys.stderr, flush=True)
+        if found:
+            print(f"{setting}: unit {unit_id} {found.says}".rstrip(), file=sys.stderr, flush=True)
+
+    return report
 
 
 def _long(seconds: float) -> str:

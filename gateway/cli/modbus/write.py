@@ -85,7 +85,7 @@ def _wanted(
     unit: int, of: Table, first: int, values: Sequence[str], kind: Type, order: Arrangement
 ) -> "Wanted":
     if of not in MOST:
-        raise typer.BadParameter(f"a {of} can only be read; expected coil or holding")
+        raise typer.BadParameter(f"found {of}, which can only be read; expected coil or holding")
     try:
         words = coils(values) if of is Table.COIL else registers(values, kind, order)
     except ValueError as error:

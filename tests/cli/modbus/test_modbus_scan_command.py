@@ -1,5 +1,6 @@
 """`modbus scan`, of lines and networks that are served for real."""
 
+import os
 import signal
 import subprocess
 import sys
@@ -92,7 +93,8 @@ def test_ctrl_c_ends_it_with_what_was_found(bench: Bench) -> None:
         assert running.stderr
         assert running.stdout
         assert "247 unit ids at 24 settings" in running.stderr.readline()
-        assert "unit 1 " in running.stderr.readline()
+        assert running.stderr.readline() == "9600 8N1 rtu: from unit 1 on\n"
+        assert running.stderr.readline().startswith("9600 8N1 rtu: unit 1 ")
         running.send_signal(signal.SIGINT)
         out = running.stdout.read()
         assert running.wait(10) == 0
@@ -152,3 +154,17 @@ def test_a_port_that_is_none_or_refuses_is_said(shell: Shell, bench: Bench) -> N
     typed = shell("modbus", "scan", "tcp://127.0.0.1:1", "--units", "1")
     assert typed.code == 1
     assert "tcp://127.0.0.1:1: Connection refused" in typed.err
+
+
+def test_on_a_terminal_there_is_a_bar(bench: Bench) -> None:
+    far, near = os.openpty()
+    words = [sys.executable, "-m", "sitewarden.gateway", "modbus", "scan", bench.link("line"), *QUICK]
+    environment = os.environ | {"TERM": "xterm", "COLUMNS": "100"}
+    words += ["--units", "17-19"]
+    done = subprocess.run(words, stderr=near, stdout=subprocess.PIPE, text=True, check=True, env=environment)
+    shown = os.read(far, 65536).decode()
+    os.close(near)
+    os.close(far)
+    assert "━" in shown
+    assert "9600 8N1 rtu, unit 17" in shown
+    assert done.stdout.splitlines()[1].startswith("17 ")

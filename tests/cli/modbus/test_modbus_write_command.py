@@ -79,7 +79,7 @@ def test_everybody_is_told_and_nobody_answers(shell: Shell, bench: Bench) -> Non
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (("input", "0", "1"), "a input can only be read; expected coil or holding"),
+        (("input", "0", "1"), "found input, which can only be read; expected coil or holding"),
         (("coil", "0", "maybe"), "found 'maybe', expected on or off"),
         (("holding", "0", "70000"), "found '70000', expected a whole number from 0 to 65535"),
         (("holding", "0", "1.5"), "found '1.5', expected a whole number"),

@@ -3,6 +3,7 @@
 from bisect import bisect_left
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from math import inf
 
 from sitewarden.drivers.modbus.feasible import forecast
 from sitewarden.drivers.modbus.points import Unit
@@ -11,6 +12,7 @@ from sitewarden.drivers.plan import BusPlan, Port, SerialPort
 BAUDS = (1200, 2400, 4800, 9600, 19_200, 38_400, 57_600, 115_200)  # that devices on RS-485 can be set to
 INTERVALS = tuple(digits / 10.0**places for places in range(3, -3, -1) for digits in range(10, 100))
 """s, from 10 ms to 9900 s, with two digits each."""
+MUCH = 3  # times
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,21 +52,31 @@ def _baud(port: Port, bus: BusPlan) -> int | None:
 
 
 def _slower(port: Port, bus: BusPlan) -> Slower | None:
-    """What takes most of the line's time is tried first: one class of one device, one of all, all of all."""
+    """What takes most of the line's time first: one class of one device, one of all, all of all. Only if
+    that is not enough anything becomes very much slower."""
     now = forecast(port, bus)
     options = {
         **now.shares(lambda poll: (poll.unit.device, poll.block.scan)),
         **now.shares(lambda poll: ("", poll.block.scan)),
         **now.shares(lambda poll: ("", "")),
     }
-    for (device, scan), share in options.items():
-        if now.utilisation - share < 1 and (interval := _least(port, bus, device, scan)):
-            return Slower(device, scan, interval)
+    for times in (MUCH, inf):
+        for (device, scan), share in options.items():
+            if now.utilisation - share < 1 and (interval := _least(port, bus, device, scan, times)):
+                return Slower(device, scan, interval)
     return None
 
 
-def _least(port: Port, bus: BusPlan, device: str, scan: str) -> float | None:
-    """The shortest interval for it with which the bus fits."""
+def _least(port: Port, bus: BusPlan, device: str, scan: str, times: float) -> float | None:
+    """The shortest interval for it with which the bus fits, if that is at most so many times the present."""
+    present = min(
+        unit.scan[name]
+        for unit in bus.units
+        if device in ("", unit.device)
+        for name in {point.scan for point in unit.profile.points}
+        if scan in ("", name)
+    )
+    intervals = [interval for interval in INTERVALS if interval <= present * times]
 
     def slowed(unit: Unit, interval: float) -> Unit:
         classes = [name for name in unit.scan if device in ("", unit.device) and scan in ("", name)]
@@ -73,9 +85,9 @@ def _least(port: Port, bus: BusPlan, device: str, scan: str) -> float | None:
     def enough(interval: float) -> bool:
         return fits(port, replace(bus, units=tuple(slowed(unit, interval) for unit in bus.units)))
 
-    if not enough(INTERVALS[-1]):
+    if not intervals or not enough(intervals[-1]):
         return None
-    return INTERVALS[bisect_left(INTERVALS, True, key=enough)]
+    return intervals[bisect_left(intervals, True, key=enough)]
 
 
 def _shared_out(port: Port, bus: BusPlan) -> tuple[tuple[str, ...], ...]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
+from typing import Annotated
 
 import typer
 
@@ -9,6 +10,7 @@ from sitewarden.config.errors import ConfigErrors
 from sitewarden.config.site import Site, load
 from sitewarden.config.site import schema as site_schema
 from sitewarden.drivers.plan import BusPlan, LinkPlan, Port, ReaderPlan, SerialPort
+from sitewarden.gateway.cli import fit
 from sitewarden.gateway.cli.common import ConfigFile, Json, counted, print_json, table
 
 BAUDS = (
@@ -18,8 +20,13 @@ BAUDS = (
 )
 
 
-def check(config: ConfigFile, as_json: Json = False) -> None:
+Points = Annotated[bool, typer.Option("--points", help="How old each point becomes, not each scan class.")]
+
+
+def check(config: ConfigFile, each_point: Points = False, as_json: Json = False) -> None:
     """Check a configuration and its profiles: every mistake at once, each with its line.
+
+    Where there is none: how full the buses are, and how old each value becomes at worst.
 
     \b
     sitewarden check site.yaml
@@ -35,7 +42,7 @@ def check(config: ConfigFile, as_json: Json = False) -> None:
     if as_json:
         print_json({"good": True, "notes": list(_notes(site)), **_summary(site)})
     else:
-        print("\n\n".join([_report(site), *(f"Note: {note}" for note in _notes(site))]))
+        print("\n\n".join([_report(site, each_point), *(f"Note: {note}" for note in _notes(site))]))
 
 
 def schema() -> None:
@@ -57,6 +64,7 @@ def _summary(site: Site) -> Mapping[str, object]:
             link.name: {"port": _port(link.port), "devices": list(link.devices)} for link in site.links
         },
         "points": _points(site),
+        **fit.in_numbers(fit.buses(site.links)),
         "lanes": [lane.id for lane in plan.parking.lanes],
         "fire": [panel.panel for panel in plan.fire],
         "alarms": [condition.id for condition in plan.conditions],
@@ -79,7 +87,7 @@ def _notes(site: Site) -> Iterator[str]:
             yield f"links.{link.name}.baud is {baud}, which few devices speak; did you mean {near}?"
 
 
-def _report(site: Site) -> str:
+def _report(site: Site, each_point: bool) -> str:
     plan = site.plan
     devices = [
         (device, _title(site, device), what, link.name, _port(link.port))
@@ -104,6 +112,8 @@ def _report(site: Site) -> str:
     parts = [f"{site.source} is good: {_name(site)}, {plan.tz}. {told}."]
     if devices:
         parts.append(table(("device", "title", "is", "link", "port"), devices))
+    if buses := fit.buses(site.links):
+        parts += [fit.chart(buses), fit.ages(buses, each_point)]
     if lanes:
         parts.append(table(("lane", "title", "way", "reader", "barrier", "anti-passback"), lanes))
     return "\n\n".join(parts)

@@ -2,7 +2,11 @@
 
 from pathlib import Path
 
+import pytest
+
 from tests.cli.conftest import Shell
+
+ROOT = Path(__file__).parents[2]
 
 
 def test_a_good_site_is_summed_up(shell: Shell) -> None:
@@ -75,3 +79,45 @@ def test_a_rate_that_is_a_slip_and_a_site_with_nothing_in_it_are_noted(shell: Sh
     typed = shell("check", "empty.yaml")
     assert typed.code == 0
     assert "Note: there is no link and no device" in typed.out
+
+
+def test_how_full_the_buses_are_is_drawn_as_the_readme_shows(shell: Shell) -> None:
+    out = shell("check", "site.yaml").out
+    told = out[out.index("How much of each line's time") : out.index("\n\nlane ")]
+    for readme in ("README.md", "README.zh.md"):
+        assert told in (ROOT / readme).read_text("utf-8")
+
+
+def test_each_point_has_its_age(shell: Shell) -> None:
+    lines = shell("check", "site.yaml", "--points").out.splitlines()
+    assert [line.split() for line in lines if line.startswith("tank.level")] == [
+        ["tank.level", "1s", "18ms", "1.458s"]
+    ]
+    found = shell("check", "site.yaml", "--json").json
+    assert len(found["ages"]) == found["points"] == 134
+    assert found["ages"]["tank.level"] == pytest.approx(
+        {"every": 1.0, "best": 0.0180, "worst": 1.4580}, abs=1e-3
+    )
+    bus = found["buses"]["bus-pump"]
+    assert bus["utilisation"] == pytest.approx(sum(bus["devices"].values()))
+    assert (bus["assumed"], found["buses"]["lift-1"]["assumed"] != "") == ("", True)
+
+
+def test_a_bus_that_cannot_keep_its_intervals_is_refused(shell: Shell, folder: Path) -> None:
+    text = (folder / "site.yaml").read_text("utf-8")
+    slow = text.replace("ports/bus-pump, parity", "ports/bus-pump, baud: 2400, parity")
+    (folder / "slow.yaml").write_text(slow, "utf-8")
+    typed = shell("check", "slow.yaml")
+    assert (typed.code, typed.out) == (1, "")
+    mistake, _ = typed.err.splitlines()
+    for readme in ("README.md", "README.zh.md"):
+        assert mistake.replace("slow.yaml", "site.yaml") in (ROOT / readme).read_text("utf-8")
+
+
+def test_many_devices_share_a_bar(shell: Shell, folder: Path) -> None:
+    devices = "\n".join(f"  d{n}: {{link: bus, unit: {n + 1}, profile: level-4-20ma}}" for n in range(7))
+    site = f"site: {{id: a, timezone: UTC}}\nlinks: {{bus: {{serial: p}}}}\ndevices:\n{devices}\n"
+    (folder / "many.yaml").write_text(site, "utf-8")
+    bar, legend = shell("check", "many.yaml").out.partition("take:\n")[2].splitlines()[:2]
+    assert bar.split() == ["bus", "██▓▒▒" + "░" * 6 + "·" * 39, "20%"]
+    assert legend.split("  ")[-1] == "░ 4 others 12%"

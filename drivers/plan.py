@@ -115,10 +115,10 @@ def pace(port: Port, framing: Framing) -> Pace:
         character, baud = port.character, port.baud
     elif port.line_baud:
         character, baud = LINE_CHARACTER / port.line_baud, port.line_baud
-    elif framing is Framing.RTU:
-        return Pace(silence=SILENCE_FAST)
-    else:
+    elif framing is Framing.TCP:
         return NETWORK
+    else:
+        return Pace(silence=SILENCE_FAST)
     return ascii_line(character) if framing is Framing.ASCII else rtu(character, baud)
 
 

@@ -38,4 +38,6 @@ def rtu(character: float, baud: int) -> Pace:
 
 
 def ascii_line(character: float) -> Pace:
-    return Pace(character, 0.0, around=7, each=2)
+    """The standard wants no silence between these frames. We rest as on an RTU line all the same: what an
+    adapter sends twice must not answer the next question."""
+    return Pace(character, max(SILENCE_CHARACTERS * character, SILENCE_FAST), around=7, each=2)

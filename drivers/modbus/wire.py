@@ -239,29 +239,33 @@ class Tcp:
 
 
 class Echoing:
-    """A line whose adapter hands back what was sent: the first bytes after a request are that, and go."""
+    """A line whose adapter hands back what was sent. Nothing is judged before that has come whole: the echo
+    of a read may look like its answer (24 coils from 0x300 on)."""
 
     def __init__(self, wire: Rtu | Ascii) -> None:
         self._wire = wire
         self.pace, self.window, self.numbered = wire.pace, wire.window, wire.numbered
         self._echo = b""  # yet to come
+        self._received = b""  # instead of it
 
     def ask(self, request: Request, counters: Counters) -> bytes:
-        self._echo = self._wire.ask(request, counters)
+        self._echo, self._received = self._wire.ask(request, counters), b""
         return self._echo
 
     def take(self, data: bytes, at: Stamp) -> Sequence[Answer]:
-        size = min(len(self._echo), len(data))
-        if self._echo[:size] == data[:size]:
-            self._echo, data = self._echo[size:], data[size:]
-        else:
-            self._echo = b""  # not as it was sent: what follows is judged as if it were the answer
+        if self._echo:
+            before, echo, data = (self._received + data).partition(self._echo)
+            if not echo:
+                self._received = before[-len(self._echo) :]
+                return ()
+            self._echo, self._received = b"", b""
         return self._wire.take(data, at) if data else ()
 
     def give_up(self, request: Request) -> bool:
-        self._echo = b""
-        return self._wire.give_up(request)
+        garbled = bool(self._received)
+        self._echo, self._received = b"", b""
+        return self._wire.give_up(request) or garbled
 
     def reset(self) -> None:
-        self._echo = b""
+        self._echo, self._received = b"", b""
         self._wire.reset()

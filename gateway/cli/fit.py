@@ -128,7 +128,7 @@ def _classes(found: Sequence[Bus]) -> Iterator[Sequence[object]]:
             yield device, scan, written(polls[0].interval), points, len(polls), *_range(best, worst)
 
 
-def _each_point(found: Sequence[Bus]) -> Iterator[Sequence[str]]:
+def _each_point(found: Sequence[Bus]) -> Iterator[tuple[str, ...]]:
     for bus in found:
         for poll in bus.forecast.polls:
             age = _range(poll.youngest, bus.forecast.oldest(poll))

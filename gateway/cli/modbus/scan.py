@@ -163,6 +163,8 @@ def _notes(found: Finding) -> Iterator[str]:
         yield f"Stopped at {found.tried[-1]}: not everything was tried."
     if found.echo:
         yield "The adapter hands back what is sent: set `echo: true` on the link."
+    if found.any_id:
+        yield "Every id has an answer: over TCP that is mostly one device, which heeds no unit id."
     for setting, ids in _by_setting(found.garbled):
         units = ", ".join(map(str, ids))
         yield (

@@ -10,6 +10,7 @@ from sitewarden.gateway.cli.modbus.port import opened, shown
 from sitewarden.gateway.cli.modbus.probe import Present, probe
 
 REQUEST = 5  # bytes of the PDU that asks
+SUSPICIOUS = 4  # units over TCP that are asked and all there: rather one device that heeds no id
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +38,7 @@ class Finding:
     failed: list[str] = field(default_factory=list)  # why the port went away
     tried: list[Setting] = field(default_factory=list)
     echo: bool = False
+    any_id: bool = False  # whatever unit was asked, something answered
     stopped: bool = False
 
     def document(self) -> dict[str, object]:
@@ -56,6 +58,7 @@ class Finding:
             "garbled": [{"unit": unit_id, **_set(setting)} for setting, unit_id in self.garbled],
             "late": sorted(self.late),
             "echo": self.echo,
+            "any_id": self.any_id,
             "tried": [str(setting) for setting in self.tried],
             "failed": self.failed,
             "complete": not self.stopped and not self.failed,
@@ -107,6 +110,8 @@ class Search:
         if not found.units and len(found.failed) == len(found.tried):
             raise Failure("\n".join(dict.fromkeys(found.failed)))
         found.late -= {unit.unit_id for _, unit in found.units}
+        answered = len(found.units) == len(self.ids) >= SUSPICIOUS
+        found.any_id = answered and not isinstance(found.tried[-1].port, SerialPort)
         return found
 
     def _tried(self, setting: Setting, found: Finding, report: Report) -> None:

@@ -74,6 +74,15 @@ def test_over_a_network_both_framings_are_tried(shell: Shell, bench: Bench, name
     assert [(unit["unit"], unit["framing"]) for unit in typed.json["units"]] == [(17, framing)]
 
 
+def test_one_device_that_answers_for_every_id_is_seen_through(
+    shell: Shell, bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(search, "probe", lambda master, unit_id: Present(unit_id, "", "7", (0.01,)))
+    typed = shell("modbus", "scan", bench.link("network"), "--units", "1-5")
+    assert "Every id has an answer: over TCP that is mostly one device" in typed.out
+    assert "Every id" not in shell("modbus", "scan", "line", "--units", "1-5").out
+
+
 def test_ascii_is_spoken_where_it_is_said(shell: Shell, bench: Bench) -> None:
     spoken = ("--framing", "ascii", "--data-bits", "7")
     typed = shell("modbus", "scan", bench.link("ascii"), "--units", "17", *spoken, *QUICK)

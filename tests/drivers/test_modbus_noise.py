@@ -1,15 +1,21 @@
 """Whatever the wire does to the bytes: right values or a stated error, never a wrong value."""
 
 import itertools
+from collections.abc import Callable, Mapping
 from random import Random
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pymodbus.framer import FramerAscii
+from pymodbus.pdu import DecodePDU
 
+from sitewarden.drivers.modbus.bus import Bus
+from sitewarden.drivers.modbus.pace import ascii_line
 from sitewarden.drivers.modbus.points import Table
+from sitewarden.drivers.modbus.wire import Ascii, Echoing, Tcp, Wire
 from sitewarden.rules.model import Quality
-from tests.drivers.virtual import TURNAROUND, Slave, Virtual, bus, coil, register, unit
+from tests.drivers.virtual import TURNAROUND, Slave, Tables, Virtual, coil, line, register, unit
 
 GAP = 0.0004  # s between the pieces of one burst: below any silence
 
@@ -43,15 +49,29 @@ def mangle(chance: Random, answer: bytes, badness: float, tcp: bool) -> list[tup
     ]
 
 
+class AsciiSlave(Slave):
+    def __init__(self, tables: dict[int, Tables]) -> None:
+        super().__init__(tables, tcp=False)
+        self._framer = FramerAscii(DecodePDU(is_server=True))
+
+
+Served = tuple[Wire, Slave]
+SERVED: Mapping[str, Callable[[dict[int, Tables]], Served]] = {
+    "rtu": lambda tables: (line(19200), Slave(tables, tcp=False)),
+    "rtu-over-tcp": lambda tables: (line(None), Slave(tables, tcp=False)),
+    "rtu-echo": lambda tables: (Echoing(line(19200)), Slave(tables, tcp=False)),
+    "ascii": lambda tables: (Ascii(ascii_line(10 / 19200)), AsciiSlave(tables)),
+    "ascii-echo": lambda tables: (Echoing(Ascii(ascii_line(10 / 19200))), AsciiSlave(tables)),
+    "tcp": lambda tables: (Tcp(), Slave(tables, tcp=True)),
+    "tcp-4": lambda tables: (Tcp(window=4), Slave(tables, tcp=True)),
+}
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    ("tcp", "baud"), [(False, 19200), (False, None), (True, None)], ids=["rtu", "rtu-over-tcp", "tcp"]
-)
-@settings(max_examples=25, deadline=None)
+@pytest.mark.parametrize("name", SERVED)
+@settings(max_examples=12, deadline=None)
 @given(seed=st.integers(0, 2**32), badness=st.sampled_from([0.1, 0.5, 1.0]))
-def test_no_wrong_value_ever_and_good_ones_again_afterwards(
-    tcp: bool, baud: int | None, seed: int, badness: float
-) -> None:
+def test_no_wrong_value_ever_and_good_ones_again_afterwards(name: str, seed: int, badness: float) -> None:
     """Every register holds what only this register of this unit can hold."""
     chance = Random(seed)
     units, tables = [], {}
@@ -68,14 +88,16 @@ def test_no_wrong_value_ever_and_good_ones_again_afterwards(
     right = {f"u{n}.r{a}": value for n in tables for a, value in tables[n][Table.HOLDING].items()}
     right |= {f"u{n}.c{k}": value for n in tables for k, value in tables[n][Table.COIL].items()}
 
-    world = Virtual(bus(units, tcp, baud), Slave(tables, tcp))
-    world.wire = lambda request, answer: mangle(chance, answer, badness, tcp)
+    wire, slave = SERVED[name](tables)
+    echo = isinstance(wire, Echoing)
+    world = Virtual(Bus("bus", wire, units), slave)
+    world.wire = lambda asked, said: mangle(chance, asked + said if echo else said, badness, slave.tcp)
     world.run(20)
     for reading in world.readings():
         assert reading.value in (None, right[reading.point]), reading
         assert reading.value is not None or reading.quality is Quality.BAD
 
-    world.wire = lambda request, answer: [(TURNAROUND, answer)]
+    world.wire = lambda asked, said: [(TURNAROUND, asked + said if echo else said)]
     world.run(35)
     last = {reading.point: reading for reading in world.readings()}
     assert {point: reading.value for point, reading in last.items()} == right

@@ -192,6 +192,18 @@ def test_a_line_gives_the_right_answer_or_none_and_reads_the_next_good_one(
     assert all(talk.ask(block, Fate(cuts=data.draw(fate).cuts)) for block in there)
 
 
+@pytest.mark.parametrize("name", ["rtu-echo", "ascii-echo"])
+def test_an_echo_that_looks_like_the_answer_is_not_taken_for_it(name: str) -> None:
+    """24 coils from 0x300 on are three bytes, and the address begins with a three."""
+    request = read(2, Table.COIL, 0x300, 24)
+    block, glitch = Block(request, b"\1\3\x11\x22\x33"), _insert(0, b"\0")
+    talk = Talk(LINES[name])
+    assert talk.ask(block, Fate([glitch]))
+    assert not talk.ask(block, Fate([_lose(0, 1)]))
+    assert not talk.ask(block, Fate([_lose(len(talk.line.framed(request, request.pdu)), 300)]))
+    assert talk.ask(block, Fate())
+
+
 # -- TCP: several requests at once, and answers that say which they belong to ----------------------------
 
 

@@ -1,7 +1,7 @@
 """What the rooms show of points and devices: words, and numbers with their unit, band, trend
 and age."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -76,6 +76,7 @@ PICTURES: Final[Mapping[str, Picture]] = {
 }
 """By profile, or by the one that it extends; a card reader has none."""
 NEVER: Final = "never"
+MANY = 16  # combinations of bits that are too many to choose from
 WORDED: Final = frozenset({Kind.BOOL, Kind.BIT, Kind.ENUM, Kind.BITS, Kind.STRING})
 PLAIN: Final = Picture("box")
 
@@ -119,18 +120,14 @@ def settings(board: Board, words: Words, device: str) -> list[Setting]:
         if name.startswith(f"{device}.") and is_writable(point) and name not in board.barrier_outputs
     }
     return [
-        Setting(
-            name, words.point(name), point.unit, _limits(words, name, point), _choices(words, name, point)
-        )
+        Setting(name, words.point(name), point.unit, _limits(point), _choices(words, name, point))
         for name, point in writable.items()
     ]
 
 
-def _limits(words: Words, name: str, point: Point) -> str:
-    low, high = point.write_low, point.write_high
-    if low is None and high is None:
-        return ""
-    return f"{words.value(name, low)} … {words.value(name, high)}"
+def _limits(point: Point) -> str:
+    low, high = (f"{limit:g}" if limit is not None else "" for limit in (point.write_low, point.write_high))
+    return f"{low} … {high}" if low or high else ""
 
 
 def _choices(words: Words, name: str, point: Point) -> list[tuple[str, str]]:
@@ -138,8 +135,12 @@ def _choices(words: Words, name: str, point: Point) -> list[tuple[str, str]]:
         case Kind.BOOL:
             return [("on", words.value(name, True)), ("off", words.value(name, False))]
         case Kind.ENUM:
-            return [(str(number), words.value(name, number)) for number in point.names]
-    return []
+            numbers: Iterable[int] = point.names
+        case Kind.BITS if point.write_high is not None and point.write_high < MANY:
+            numbers = range(int(point.write_low or 0), int(point.write_high) + 1)
+        case _:
+            return []
+    return [(str(number), words.value(name, number)) for number in numbers]
 
 
 def gauge(board: Board, words: Words, name: str) -> Gauge:

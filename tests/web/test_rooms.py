@@ -131,6 +131,7 @@ def test_an_engineer_writes_without_scripts_and_sees_what_came_of_it(
     page = engineer.get("/devices/pump-1?lang=en").text
     assert 'name="point" value="pump-1.setpoint"' in page
     assert '<option value="6">proportional pressure</option>' in page
+    assert '<option value="5">by bus, reset</option>' in page
     form = {"point": "pump-1.setpoint", "value": "45", "reason": "night", "back": "/devices/pump-1"}
     answer = engineer.post("/do/write", data=form, follow_redirects=False)
     assert (answer.status_code, answer.headers["location"]) == (303, "/devices/pump-1")

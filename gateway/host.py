@@ -62,7 +62,7 @@ class Host:
         self._answers: dict[int, tuple[Future[Sequence[Effect]], Sequence[Effect]]] = {}
         self._untold: list[Effect] = []
         self._timer: asyncio.TimerHandle | None = None
-        self._armed_for: float | None = None
+        self._armed_for = 0.0
         self._beats: asyncio.TimerHandle | None = None
         self._stepped_at = clock.now().mono
         self._refused = False
@@ -213,15 +213,15 @@ class Host:
             self._publish(untold)
 
     def _arm(self) -> None:
-        """Sets the one timer to the engine's next instant."""
+        """Sets the one timer to the engine's next instant. One that is too early stays, and is set anew when
+        it is over: the time-out of a request moves on with every answer."""
         due = self.engine.wake_at
-        if due == self._armed_for and self._timer:
+        if due is None or (self._timer and self._armed_for <= due):
             return
         if self._timer:
             self._timer.cancel()
-        self._armed_for, self._timer = due, None
-        if due is not None:
-            self._timer = self._loop.call_later(max(due - self._clock.mono(), 0.0), self._due)
+        self._armed_for = due
+        self._timer = self._loop.call_later(max(due - self._clock.mono(), 0.0), self._due)
 
     def _due(self) -> None:
         self._timer = None

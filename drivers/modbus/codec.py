@@ -9,6 +9,7 @@ import math
 import struct
 from collections.abc import Mapping
 from fractions import Fraction
+from functools import cache
 
 from sitewarden.drivers.modbus.points import WORDS, Kind, Order, Point, Table
 from sitewarden.rules.model import Reason, Value
@@ -111,21 +112,22 @@ def _ordered(point: Point, raw: bytes) -> bytes:
     return raw
 
 
-def linear(point: Point) -> tuple[int, int, int]:
+@cache
+def linear(scale: float, offset: float) -> tuple[int, int, int]:
     """`factor`, `summand`, `divisor`: an integer n reads as (factor * n + summand) / divisor.
 
     Scale and offset are decimals, as they stand in the profile: 3 * 0.1 would be 0.30000000000000004.
     """
-    scale, offset = Fraction(repr(point.scale)), Fraction(repr(point.offset))
-    divisor = math.lcm(scale.denominator, offset.denominator)
-    return int(scale * divisor), int(offset * divisor), divisor
+    steps, start = Fraction(repr(scale)), Fraction(repr(offset))
+    divisor = math.lcm(steps.denominator, start.denominator)
+    return int(steps * divisor), int(start * divisor), divisor
 
 
 def _analogue(point: Point, number: float) -> Decoded:
     if not math.isfinite(number):
         return None, Reason.NOT_AVAILABLE
     if isinstance(number, int):
-        factor, summand, divisor = linear(point)
+        factor, summand, divisor = linear(point.scale, point.offset)
         value = (number * factor + summand) / divisor
     elif point.scale == 1.0 and point.offset == 0.0:
         value = number

@@ -84,7 +84,7 @@ def _pattern(point: Point, place: int) -> Read:
 
 def _integer(point: Point, place: int) -> Read:
     take, absent, (low, high) = _taken(point, place), _absent(point), _range(point)
-    factor, summand, divisor = linear(point)
+    factor, summand, divisor = linear(point.scale, point.offset)
 
     def read(raw: bytes) -> Decoded:
         (number,) = take(raw)

@@ -25,20 +25,20 @@ def at(seconds: float) -> Stamp:
     return Stamp(NOON + timedelta(seconds=seconds), 1000.0 + seconds)
 
 
-def wide_unit() -> Unit:
-    points = tuple(Point(f"value-{n}", Table.HOLDING, n, Kind.U16, scale=0.1) for n in range(POINTS))
+def wide_unit(many: int = POINTS) -> Unit:
+    points = tuple(Point(f"value-{n}", Table.HOLDING, n, Kind.U16, scale=0.1) for n in range(many))
     return Unit("unit", 1, Profile("wide", points))
 
 
-def images(changing: float) -> list[bytes]:
+def images(changing: float, many: int = POINTS) -> list[bytes]:
     """Register images, each of which differs from the one before in `changing` of its registers."""
     chance = Random(1)
-    registers = [chance.randrange(0x8000) for _ in range(POINTS)]
+    registers = [chance.randrange(0x8000) for _ in range(many)]
     made = []
     for _ in range(IMAGES):
-        for place in chance.sample(range(POINTS), round(changing * POINTS)):
+        for place in chance.sample(range(many), round(changing * many)):
             registers[place] = registers[place] + 1
-        made.append(struct.pack(f">{POINTS}H", *registers))
+        made.append(struct.pack(f">{many}H", *registers))
     return made
 
 

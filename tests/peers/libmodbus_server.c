@@ -68,7 +68,9 @@ static int serve(modbus_t *line, modbus_mapping_t *tables)
         int size = modbus_receive(line, request);
         if (size < 0 && (errno == ECONNRESET || errno == EBADF))
             return 1;
-        if (size <= 0) /* a frame for another unit, or a spoilt one */
+        if (size == 0) /* for another unit: libmodbus takes what comes within half a second for its answer */
+            modbus_receive(line, request);
+        if (size <= 0)
             continue;
         int code = refusal(request, modbus_get_header_length(line));
         if (code)

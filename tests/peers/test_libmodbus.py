@@ -20,7 +20,6 @@ from tests.simulators.thing import PROFILE
 pytestmark = pytest.mark.server
 
 HERE = Path(__file__).parent
-SILENT = UNIT + 1
 LOW = Order.LOW_FIRST
 TYPES: dict[str, tuple[Point, Value]] = {
     point.name: (point, value)
@@ -96,12 +95,13 @@ def slave(tools: Path, how: str, folder: Path) -> Iterator[tuple[Port, Framing]]
 
 
 @asynccontextmanager
-async def talking(tools: Path, how: str, folder: Path, *points: Point) -> AsyncIterator[Master]:
-    """Our master with a unit of these points, and one that does not exist."""
+async def talking(
+    tools: Path, how: str, folder: Path, *points: Point, others: tuple[Unit, ...] = ()
+) -> AsyncIterator[Master]:
+    """Our master with a unit of these points."""
     with slave(tools, how, folder) as (port, framing):
-        profile, scan = Profile("libmodbus", points), {"normal": 0.1}
-        units = (Unit("unit", UNIT, profile, scan), Unit("silent", SILENT, profile, scan))
-        async with master(LinkPlan("bus", port, BusPlan(framing, units[: 1 if how == "tcp" else 2]))) as one:
+        unit = Unit("unit", UNIT, Profile("libmodbus", points), {"normal": 0.1})
+        async with master(LinkPlan("bus", port, BusPlan(framing, (unit, *others)))) as one:
             yield one
 
 
@@ -145,9 +145,10 @@ def test_each_exception_has_its_reason(tools: Path, how: str, tmp_path: Path, co
 
 def test_a_unit_that_is_not_there_hurts_nobody(tools: Path, tmp_path: Path) -> None:
     good = TYPES["i32"][0]
+    silent = Unit("silent", UNIT + 1, Profile("silent", (good,)))
 
     async def run() -> tuple[dict[str, Reading], dict[str, bool]]:
-        async with talking(tools, "rtu", tmp_path, good, BEYOND) as one:
+        async with talking(tools, "rtu", tmp_path, good, BEYOND, others=(silent,)) as one:
             await one.until(lambda: one.up.keys() == {"unit", "silent"})
             await one.read("unit.i32", "unit.beyond")
             return dict(one.readings), dict(one.up)

@@ -168,7 +168,9 @@ class Bus:
 
     def _asking(self, station: Station, job: Poll | Write, at: Stamp) -> _Asked:
         patience = self._lasts(job.request) + station.wait
-        deadline = max(at.mono, self._busy_until) + patience
+        # On one line behind a gateway a request waits there for those before it.
+        ahead = (asked.deadline for asked in self._asked.values()) if self._wire.pace.character else ()
+        deadline = max(at.mono, self._busy_until, *ahead) + patience
         return _Asked(station, job, at.mono, deadline, probe=station.resting)
 
     def _next(self, at: Stamp) -> tuple[Station, Poll | Write] | None:

@@ -8,74 +8,86 @@ import pytest
 
 from sitewarden.drivers.modbus.bus import Bus
 from sitewarden.drivers.modbus.feasible import Poll, forecast
+from sitewarden.drivers.modbus.planner import READ_PDU
 from sitewarden.drivers.modbus.points import Kind, Point, Profile, Table, Unit
 from sitewarden.drivers.modbus.request import read
-from sitewarden.drivers.plan import BusPlan, Framing, LinkPlan, SerialPort, build, pace
+from sitewarden.drivers.plan import BusPlan, Framing, LinkPlan, Port, SerialPort, TcpPort, build, pace
 from sitewarden.rules.model import Do
 from tests.drivers.virtual import Slave, Tables, Virtual, coil, register
 
-PORT = SerialPort("ports/bus", 9600)
-LINE = pace(PORT, Framing.RTU)
-CHECK = 3  # bytes of an RTU frame around its PDU
+SERIAL = SerialPort("ports/bus", 9600)
+NETWORK, GATEWAY = TcpPort("plc", 502), TcpPort("gateway", 502, line_baud=9600)
+START = 100.0  # s, as `Virtual` begins
 EVERYTHING: Tables = {table: dict.fromkeys(range(1000), 1) for table in Table}
+Thinks = Callable[[Unit], float]
 
 
 class Line:
-    """Frames take their time on it, and so do the devices: `thinks` s, by unit id."""
+    """One exchange after the other where there is a line, and the devices take their time: `thinks` s."""
 
-    def __init__(self, thinks: Callable[[int], float]) -> None:
-        self.thinks = thinks
-        self.took: list[tuple[float, float]] = []  # of each request: s on the line, s until it was answered
+    def __init__(self, port: Port, plan: BusPlan, thinks: Thinks) -> None:
+        self.pace, self.thinks = pace(port, plan.framing), thinks
+        self.head, self.around = (0, 3) if plan.framing is Framing.RTU else (6, 7)  # bytes of a frame
+        self.units = {unit.unit_id: unit for unit in plan.units}
+        self.world: Virtual | None = None
+        self.free = 0.0
+        self.asked: list[tuple[float, float]] = []  # when each request had been received, and answered
 
     def __call__(self, request: bytes, answer: bytes) -> Iterable[tuple[float, bytes]]:
-        asked, answered = (LINE.lasts(len(frame) - CHECK) for frame in (request, answer))
-        whole = asked + max(LINE.silence, self.thinks(request[0])) + answered
-        self.took.append((asked, whole))
-        return [(whole, answer)]
+        now = self.world.now if self.world else START
+        received = max(now, self.free) + self.pace.lasts(len(request) - self.around)
+        thinks = max(self.pace.silence, self.thinks(self.units[request[self.head]]))
+        answered = received + thinks + self.pace.lasts(len(answer) - self.around)
+        if self.pace.character:
+            self.free = answered + self.pace.silence
+        self.asked.append((received, answered))
+        return [(answered - now, answer)]
 
 
-class World(Virtual):
-    """The bus of these units, and a command now and then."""
+class World:
+    """The bus of these units on a line as slow as a real one."""
 
-    def __init__(self, units: tuple[Unit, ...], thinks: Callable[[int], float]) -> None:
-        self.units, self.line = units, Line(thinks)
-        driver = build(LinkPlan("bus", PORT, BusPlan(Framing.RTU, units)))
+    def __init__(self, port: Port, plan: BusPlan, thinks: Thinks) -> None:
+        self.port, self.plan = port, plan
+        driver = build(LinkPlan("bus", port, plan))
         assert isinstance(driver, Bus)
-        super().__init__(driver, Slave({unit.unit_id: EVERYTHING for unit in units}, tcp=False), self.line)
+        self.line = Line(port, plan, thinks)
+        slave = Slave({unit.unit_id: EVERYTHING for unit in plan.units}, tcp=plan.framing is Framing.TCP)
+        self.line.world = self.virtual = Virtual(driver, slave, self.line)
 
-    def oldest(self) -> dict[bytes, float]:
-        """By request of a read: s that its values were old at most, each as old as the end of its request."""
+    def run(self, random: Random, seconds: float, pause: float) -> None:
+        """And switches a coil now and then."""
+        outputs = [
+            (unit.device, p.name) for unit in self.plan.units for p in unit.profile.points if p.writable
+        ]
+        end = self.virtual.now + seconds
+        while self.virtual.now < end:
+            self.virtual.run(min(pause * random.uniform(1.0, 2.0), end - self.virtual.now))
+            if outputs:
+                device, output = random.choice(outputs)
+                self.virtual.command(output, random.choice([Do.SET, Do.CLEAR]), device=device)
+
+    def kept(self) -> list[float]:
+        """What part of the promised age each read came to."""
+        assert not any(unit.timeouts for unit in self.virtual.bus.counters.values())
+        said = forecast(self.port, self.plan)
+        assert not said.late
+        found = self._oldest()
+        return [found[self._request(poll)] / said.oldest(poll) for poll in said.polls]
+
+    def _oldest(self) -> dict[bytes, float]:
+        """By unit id and PDU: s that its values were old at most, each as old as the end of its request."""
         last: dict[bytes, float] = {}
         oldest: dict[bytes, float] = {}
-        for (sent, frame), (asked, whole) in zip(self.sent, self.line.took, strict=True):
-            request = frame[:-2]
-            oldest[request] = max(oldest.get(request, 0.0), sent + whole - last.get(request, sent))
-            last[request] = sent + asked
-        return {request: max(oldest[request], self.now - last[request]) for request in oldest}
+        for (_, frame), (received, answered) in zip(self.virtual.sent, self.line.asked, strict=True):
+            request = frame[self.line.head :][: 1 + READ_PDU]
+            oldest[request] = max(oldest.get(request, 0.0), answered - last.get(request, answered))
+            last[request] = received
+        return {request: max(oldest[request], self.virtual.now - last[request]) for request in oldest}
 
-
-def asked(poll: Poll) -> bytes:
-    request = read(poll.unit.unit_id, poll.block.table, poll.block.first, poll.block.count)
-    return bytes([request.unit_id]) + request.pdu
-
-
-def kept(world: World) -> list[float]:
-    """How much of the promised age each poll came to: never more than all of it."""
-    said = forecast(PORT, BusPlan(Framing.RTU, world.units))
-    assert not said.late
-    found = world.oldest()
-    return [found[asked(poll)] / said.oldest(poll) for poll in said.polls]
-
-
-def commanded(world: World, random: Random, seconds: float, pause: float) -> None:
-    """Runs it, and switches a coil now and then."""
-    outputs = [(unit.device, p.name) for unit in world.units for p in unit.profile.points if p.writable]
-    end = world.now + seconds
-    while world.now < end:
-        world.run(min(pause * random.uniform(1.0, 2.0), end - world.now))
-        if outputs:
-            device, output = random.choice(outputs)
-            world.command(output, random.choice([Do.SET, Do.CLEAR]), device=device)
+    def _request(self, poll: Poll) -> bytes:
+        request = read(poll.unit.unit_id, poll.block.table, poll.block.first, poll.block.count)
+        return bytes([request.unit_id]) + request.pdu
 
 
 def relay(n: int) -> Unit:
@@ -98,27 +110,28 @@ def test_no_value_is_older_than_was_promised_in_an_hour() -> None:
     """12 units and 200 points at 9600 baud, each as slow as it may be."""
     units = (*map(relay, range(2)), *map(pump, range(10)))
     assert sum(len(unit.profile.points) for unit in units) == 200
-    turnarounds = {unit.unit_id: unit.profile.turnaround for unit in units}
-    world = World(units, turnarounds.__getitem__)
-    commanded(world, Random(1), 3600.0, pause=20.0)
-    shares = kept(world)
-    assert 0.75 < max(shares) <= 1.0, "promised far too carefully" if max(shares) <= 0.75 else shares
-    assert not any(counters.skipped or counters.timeouts for counters in world.bus.counters.values())
+    world = World(SERIAL, BusPlan(Framing.RTU, units), lambda unit: unit.profile.turnaround)
+    world.run(Random(1), 3600.0, pause=20.0)
+    assert 0.75 < max(world.kept()) <= 1.0  # kept, and not promised far too carefully
+    assert not any(unit.skipped for unit in world.virtual.bus.counters.values())
 
 
-@pytest.mark.parametrize("seed", range(8))
-def test_no_value_is_older_than_was_promised_on_any_bus(seed: int) -> None:
+@pytest.mark.parametrize(
+    ("port", "outstanding"),
+    [(SERIAL, 1), (NETWORK, 1), (NETWORK, 3), (GATEWAY, 1), (GATEWAY, 3)],
+    ids=["serial", "network", "network-3", "gateway", "gateway-3"],
+)
+@pytest.mark.parametrize("seed", range(3))
+def test_no_value_is_older_than_was_promised_on_any_bus(seed: int, port: Port, outstanding: int) -> None:
     """Nearly as much as the line can do, and devices that are as slow as they may be or quicker."""
-    random = Random(seed)
-    units = full(tuple(some_unit(random, n) for n in range(random.randint(2, 8))))
+    random = Random(f"{seed} {port} {outstanding}")
+    framing = Framing.RTU if port is SERIAL else Framing.TCP
+    units = tuple(some_unit(random, n) for n in range(random.randint(2, 8)))
+    plan = full(port, BusPlan(framing, units, outstanding=outstanding))
     quickest = random.choice([0.0, 1.0])
-
-    def thinks(unit_id: int) -> float:
-        return units[unit_id - 1].profile.turnaround * random.uniform(quickest, 1.0)
-
-    world = World(units, thinks)
-    commanded(world, random, 120.0, pause=60.0)
-    assert max(kept(world)) <= 1.0 + 1e-9
+    world = World(port, plan, lambda unit: unit.profile.turnaround * random.uniform(quickest, 1.0))
+    world.run(random, 60.0, pause=40.0)
+    assert max(world.kept()) <= 1.0 + 1e-9
 
 
 def some_unit(random: Random, n: int) -> Unit:
@@ -133,10 +146,10 @@ def some_unit(random: Random, n: int) -> Unit:
     return Unit(f"u{n}", n + 1, profile, scan)
 
 
-def full(units: tuple[Unit, ...]) -> tuple[Unit, ...]:
+def full(port: Port, plan: BusPlan) -> BusPlan:
     """With intervals just so long that the bus can keep them."""
-    while forecast(PORT, BusPlan(Framing.RTU, units)).late:
-        units = tuple(
-            replace(unit, scan={name: period * 1.1 for name, period in unit.scan.items()}) for unit in units
-        )
-    return units
+    while forecast(port, plan).late:
+        longer = ({name: period * 1.1 for name, period in unit.scan.items()} for unit in plan.units)
+        units = (replace(unit, scan=scan) for unit, scan in zip(plan.units, longer, strict=True))
+        plan = replace(plan, units=tuple(units))
+    return plan

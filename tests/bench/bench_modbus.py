@@ -86,10 +86,11 @@ def _size(table: Table, count: int) -> int:
 
 
 def _best(profile: Profile) -> float:
-    """s of the quickest reads that fetch every point once: of all ways to join neighbours the best."""
-    points = sorted(profile.points, key=lambda point: (point.table, point.scan, point.address))
+    """s of the quickest reads that fetch every point once: of all ways to join neighbours the best, whatever
+    their scan class, since all are due at once."""
+    points = sorted(profile.points, key=lambda point: (point.table, point.address))
     total = 0.0
-    for (table, _), together in groupby(points, lambda point: (point.table, point.scan)):
+    for table, together in groupby(points, lambda point: point.table):
         spans = [(point.address, point.address + width(point)) for point in together]
         best = [0.0]  # of the first so many points
         for end in range(1, len(spans) + 1):

@@ -15,7 +15,6 @@ from sitewarden.gateway.hub import Hub, Report
 from sitewarden.gateway.sinks.base import Sink
 from sitewarden.gateway.sinks.influx import InfluxSink
 from sitewarden.gateway.sinks.lines import WANTED, Lines
-from sitewarden.gateway.sinks.mqtt import MqttSink
 from sitewarden.gateway.spool import Spool, SpoolWriter
 from sitewarden.gateway.trend import Trend, TrendWriter
 from sitewarden.gateway.troubles import Troubles
@@ -69,8 +68,7 @@ class Outlets:
     def site_changed(self) -> None:
         """The board is that of the adopted site: what it lacks is no more."""
         for sink in self.sinks.values():
-            if isinstance(sink, MqttSink):
-                sink.site_changed()
+            sink.site_changed()
 
     def stop(self) -> None:
         self._write_spool(False)
@@ -95,6 +93,9 @@ class Outlets:
             case InfluxPlan():
                 return InfluxSink(plan, self.spool, self._report, self._clock)
             case MqttPlan():
+                # A megabyte: only for those who have a broker.
+                from sitewarden.gateway.sinks.mqtt import MqttSink  # noqa: PLC0415
+
                 return MqttSink(plan, self._site.id, self._hub, self._report, self._clock, self._present)
 
     def _present(self) -> list[Effect]:

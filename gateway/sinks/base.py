@@ -25,6 +25,10 @@ class Sink(Protocol):
         """Returns within `timeout` s, even while a server hangs."""
         ...
 
+    def site_changed(self) -> None:
+        """By a reload: some of what was told may be no more."""
+        ...
+
     def status(self) -> SinkStatus: ...
 
 

@@ -66,6 +66,9 @@ class InfluxSink:
         self._stopping.set()
         self._thread.join(timeout)
 
+    def site_changed(self) -> None:
+        """What is stored stays true of its time."""
+
     def status(self) -> SinkStatus:
         waiting = self._spool.seen.pending.get(self.plan.name, 0)
         return SinkStatus(self.plan.name, self._up, self._sent, waiting, self._lost)

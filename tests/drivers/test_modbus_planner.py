@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from math import inf
-from time import perf_counter
+from time import process_time
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -85,10 +85,10 @@ def test_no_read_is_longer_than_the_device_or_the_standard_allows() -> None:
 
 
 def test_ten_thousand_points_are_planned_at_once() -> None:
-    began = perf_counter()
+    began = process_time()
     assert len(spans(*(register(f"r{n}", n) for n in range(10_000)))) == 80
     assert len(spans(*(coil(f"c{n}", 2 * n) for n in range(10_000)))) == 10
-    assert perf_counter() - began < 1.0
+    assert process_time() - began < 1.0
 
 
 def test_a_refused_block_is_cut_at_its_widest_gap_and_never_through_a_value() -> None:

@@ -159,7 +159,7 @@ def test_a_broadcast_is_sent_and_never_verified() -> None:
 
 def test_a_read_that_was_out_when_its_write_was_confirmed_does_not_verify_it() -> None:
     made = world(tcp=True, window=8)
-    made.wire = lambda request, answer: [(0.25 if request[7] == 3 else 0.005, answer)]
+    made.wire = lambda request, answer: [(0.03 if request[7] == 3 else 0.005, answer)]
     while not any(frame[7] == 3 for _, frame in made.sent):
         made.run(0.01)
     write(made, "setpoint", 10.0)

@@ -58,7 +58,7 @@ def _fits(point: Point, value: Value) -> bool:
             return isinstance(value, bool)
         case Kind.STRING:
             return isinstance(value, str)
-    if isinstance(value, bool | str) or not math.isfinite(value):
+    if isinstance(value, bool | str) or (isinstance(value, float) and not math.isfinite(value)):
         return False
     match point.kind:
         case Kind.ENUM:

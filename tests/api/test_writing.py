@@ -116,6 +116,7 @@ def test_while_nothing_is_heard_the_answer_waits_no_longer_than_it_says(engineer
     [
         (SETPOINT, 100.5, 422, "out_of_limits", "takes: 0.00 to 100.00"),
         (SETPOINT, -1, 422, "out_of_limits", "takes: 0.00 to 100.00"),
+        (SETPOINT, 10**400, 422, "out_of_limits", "takes: 0.00 to 100.00"),
         (SETPOINT, "fast", 422, "wrong_type", "Its type is u16"),
         (SETPOINT, True, 422, "wrong_type", "Its type is u16"),
         ("pump-1.control_mode_request", 2, 422, "wrong_type", "Its type is enum"),

@@ -226,7 +226,12 @@ points = st.builds(
     st.booleans(),
 )
 values = st.one_of(
-    st.floats(), st.integers(-(2**70), 2**70), st.floats(-1e4, 1e4), st.booleans(), st.text(max_size=3)
+    st.floats(),
+    st.integers(-(2**70), 2**70),
+    st.just(10**400),
+    st.floats(-1e4, 1e4),
+    st.booleans(),
+    st.text(max_size=3),
 )
 
 

@@ -8,7 +8,7 @@ from sitewarden.drivers.cards.readers import READERS
 from sitewarden.drivers.modbus.bus import Bus
 from sitewarden.drivers.modbus.pace import NETWORK, SILENCE_FAST, Pace, ascii_line, rtu
 from sitewarden.drivers.modbus.points import Unit
-from sitewarden.drivers.modbus.wire import Ascii, Echoing, Rtu, Tcp, Wire
+from sitewarden.drivers.modbus.wire import LATE, LATE_BY_NETWORK, Ascii, Echoing, Rtu, Tcp, Wire
 
 LINE_CHARACTER = (
     11  # bits, where nothing is said of the line: start, eight data, parity or stop, stop (V1.02, 2.5.1)
@@ -126,5 +126,6 @@ def _wire(port: Port, bus: BusPlan) -> Wire:
     speed = pace(port, bus.framing)
     if bus.framing is Framing.TCP:
         return Tcp(speed, bus.outstanding)
-    wire = Ascii(speed) if bus.framing is Framing.ASCII else Rtu(speed)
+    late = LATE if isinstance(port, SerialPort) else LATE_BY_NETWORK
+    wire = Ascii(speed, late) if bus.framing is Framing.ASCII else Rtu(speed, late)
     return Echoing(wire) if bus.echo else wire

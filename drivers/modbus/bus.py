@@ -14,7 +14,7 @@ from sitewarden.drivers.modbus.outputs import Write
 from sitewarden.drivers.modbus.points import Unit
 from sitewarden.drivers.modbus.request import Request
 from sitewarden.drivers.modbus.schedule import Schedule
-from sitewarden.drivers.modbus.station import LATE, Poll, Station
+from sitewarden.drivers.modbus.station import Poll, Station
 from sitewarden.drivers.modbus.wire import Answer, Counters, Wire
 from sitewarden.rules.model import Command, Reason, Stamp
 
@@ -31,6 +31,7 @@ class _Asked:
     station: Station
     job: Poll | Write
     sent_at: float
+    patience: float  # s that it is waited for once it is its turn
     deadline: float
     probe: bool  # its unit was thought to be away
 
@@ -70,7 +71,7 @@ class Bus:
     def wake_at(self) -> float | None:
         if not self._open:
             return None
-        first = min((asked.deadline for asked in self._asked.values()), default=inf)
+        first = self._oldest.deadline if self._oldest else inf
         if len(self._asked) < self._wire.window:
             first = min(first, max(self._next_due(), self._free_at))
         return None if first == inf else first
@@ -94,14 +95,13 @@ class Bus:
         self._free_at = at.mono + self._wire.pace.silence
         outputs: list[Output] = []
         for answer in self._wire.take(data, at):
-            if asked := self._asked.pop(answer.request, None):
-                outputs += self._ended(asked, answer, at)
+            if asked := self._asked.get(answer.request):
+                outputs += self._answered(asked, answer, at)
         return [*outputs, *self._send(at)]
 
     def woken(self, at: Stamp) -> list[Output]:
         outputs: list[Output] = []
-        for asked in [asked for asked in self._asked.values() if at.mono >= asked.deadline]:
-            del self._asked[asked.job.request]
+        while (asked := self._oldest) and at.mono >= asked.deadline:
             outputs += self._unanswered(asked, at)
         return [*outputs, *self._send(at)]
 
@@ -113,15 +113,20 @@ class Bus:
 
     # -- the end of a request --------------------------------------------------------------------
 
-    def _ended(self, asked: _Asked, answer: Answer, at: Stamp) -> list[Output]:
+    @property
+    def _oldest(self) -> _Asked | None:
+        """The only request that can time out: who works in turn comes to the others after it."""
+        return next(iter(self._asked.values()), None)
+
+    def _answered(self, asked: _Asked, answer: Answer, at: Stamp) -> list[Output]:
         station, job = asked.station, asked.job
-        self._probed(asked, at)
+        self._ended(asked, at)
         if answer.broken:
             return self._garbled(asked, at)
-        on_wire = self._lasts(job.request)
+        begun = asked.sent_at + self._lasts(job.request)
         outputs: list[Output] = []
         try:
-            outputs.extend(station.answered(job, answer.pdu, at.mono - asked.sent_at - on_wire, at))
+            outputs.extend(station.answered(job, answer.pdu, begun, at))
         except Exception as error:
             if isinstance(job, Write):
                 raise
@@ -133,19 +138,33 @@ class Bus:
         return [*asked.station.missed(asked.job, Reason.PROTOCOL, at)]
 
     def _unanswered(self, asked: _Asked, at: Stamp) -> list[Output]:
-        self._probed(asked, at)
+        """Nor will the unit's others be answered that are out: they came to it later."""
+        station, request = asked.station, asked.job.request
+        others = [other for other in self._asked.values() if other.station is station and other is not asked]
         if self._wire.numbered:
-            self._busy_until = at.mono + LATE
-        asked.station.unanswered(asked.job.request, at)
-        if self._wire.give_up(asked.job.request):
-            return self._garbled(asked, at)
-        asked.station.counters.timeouts += 1
-        return [*asked.station.missed(asked.job, Reason.TIMEOUT, at)]
+            self._busy_until = max(at.mono, self._busy_until) + self._wire.late * (1 + len(others))
+        self._ended(asked, at)
+        station.unanswered(request, asked.sent_at + self._lasts(request), at)
+        if self._wire.give_up(request):
+            outputs = self._garbled(asked, at)
+        else:
+            station.counters.timeouts += 1
+            outputs = [*station.missed(asked.job, Reason.TIMEOUT, at)]
+        for other in others:
+            self._wire.give_up(other.job.request)
+            self._ended(other, at)
+            station.withdrawn(other.job, at)
+        return outputs
 
-    def _probed(self, asked: _Asked, at: Stamp) -> None:
-        """What a probe took must first become a small share of the time again, if that is any unit's."""
-        if asked.probe and not all(station.resting for station in self._stations.values()):
-            self._probe_from = at.mono + (at.mono - asked.sent_at) * (1 / PROBES_SHARE - 1)
+    def _ended(self, asked: _Asked, at: Stamp) -> None:
+        was_oldest = self._oldest is asked
+        del self._asked[asked.job.request]
+        if was_oldest and (oldest := self._oldest):
+            oldest.deadline = max(oldest.deadline, max(at.mono, self._busy_until) + oldest.patience)
+        if asked.probe:  # what it took must first become a small share of the time, if that is any unit's
+            alone = all(station.resting for station in self._stations.values())
+            took = min(at.mono - asked.sent_at, asked.patience)
+            self._probe_from = at.mono if alone else at.mono + took * (1 / PROBES_SHARE - 1)
 
     def _lasts(self, request: Request) -> float:
         """s that it and its answer are on the wire."""
@@ -167,11 +186,11 @@ class Bus:
             yield from station.sent(job, at)
 
     def _asking(self, station: Station, job: Poll | Write, at: Stamp) -> _Asked:
+        if station.resting:
+            self._probe_from = inf  # one at a time
         patience = self._lasts(job.request) + station.wait
-        # On one line behind a gateway a request waits there for those before it.
-        ahead = (asked.deadline for asked in self._asked.values()) if self._wire.pace.character else ()
-        deadline = max(at.mono, self._busy_until, *ahead) + patience
-        return _Asked(station, job, at.mono, deadline, probe=station.resting)
+        deadline = max(at.mono, self._busy_until) + patience
+        return _Asked(station, job, at.mono, patience, deadline, probe=station.resting)
 
     def _next(self, at: Stamp) -> tuple[Station, Poll | Write] | None:
         return self._next_write(at) or self._next_probe(at) or self._next_read(at)

@@ -23,6 +23,10 @@ class Patience:
             return self._most
         return min(max(self._mean + SPREADS * self._spread, LEAST), self._most)
 
+    @property
+    def learned(self) -> bool:
+        return self._mean is not None
+
     def answered(self, took: float) -> None:
         """`took`: s from the end of the request to the answer, without their time on the wire."""
         if self._mean is None:

@@ -21,9 +21,19 @@ from sitewarden.rules.model import Event, LinkChanged, Reason, Stamp, Trouble, V
 
 PROBE_FIRST, PROBE_MOST = 1.0, 30.0  # s between probes of a unit that does not answer, doubling
 PROBE_EAGER = 2.0  # s at most while something is to be written to it as soon as it is back
-LATE = 1.0  # s in which the answer to a request that timed out may still come
+LATE_MOST = 5.0  # s after a time-out in which the answer of a unit may still come that never was prompt
 SPEAKS_FOR = frozenset({Reason.NO_PATH, Reason.NO_ANSWER})  # a gateway, for a unit that it cannot reach
 SPLITS = frozenset({Reason.ILLEGAL_ADDRESS, Reason.ILLEGAL_VALUE})  # the latter: too many registers
+
+
+@dataclass(frozen=True, slots=True)
+class Owed:
+    """Answers that may still come to requests of one function: nothing in them says which addresses they
+    are about, nor whom a refusal refuses, so that they would be taken for the answer to any other."""
+
+    request: Request | None  # whose they are; None: it was answered, by who knows which of them
+    since: float  # when the first of them was sent
+    until: float
 
 
 @dataclass(slots=True, eq=False)
@@ -68,7 +78,7 @@ class Station:
         self._write_at = -inf  # no write before
         self._hold_until = -inf  # no read before
         self._writing = False  # one is out
-        self._owed: dict[int, tuple[bytes, float]] = {}  # function -> request, until when it may be answered
+        self._owed: dict[int, Owed] = {}  # by function
         self._split = False  # the plan had to be split, and that was said
 
     # -- what is next ----------------------------------------------------------------------------
@@ -77,7 +87,6 @@ class Station:
         self.resting = self._suspect = self._writing = False
         self._misses, self._pause = 0, PROBE_FIRST
         self._write_at = self._hold_until = -inf
-        self._owed.clear()
         self._resume(at)
         self.outputs.returned()
         if self.broadcast:  # the line is there; whether anybody listens nobody can know
@@ -120,19 +129,17 @@ class Station:
         return self._patience.wait(self._misses > 0)
 
     def free_at(self, request: Request, at: Stamp) -> float | None:
-        """When `request` may be sent; None: now.
-
-        Nothing in an answer that is not numbered says which addresses it is about. While the answer to
-        another read may still come, the same function must not be asked of this unit.
-        """
-        pdu, until = self._owed.get(request.function, (b"", -inf))
-        free_at = max(self._hold_until, until if pdu != request.pdu else -inf)
+        """When `request` may be sent; None: now."""
+        if (self._misses or not self._up) and any(poll.out for poll in self._polls):
+            return at.mono + self.wait  # while it is in doubt it is asked one thing at a time
+        owed = self._owed.get(request.function)
+        free_at = max(self._hold_until, owed.until if owed and owed.request is not request else -inf)
         return free_at if at.mono < free_at else None
 
     # -- what came -------------------------------------------------------------------------------
 
-    def answered(self, job: Poll | Write, pdu: bytes, took: float, at: Stamp) -> Iterator[Event]:
-        """`pdu` fits the request of `job`, or refuses it; `took`: s that it was waited for."""
+    def answered(self, job: Poll | Write, pdu: bytes, since: float, at: Stamp) -> Iterator[Event]:
+        """`pdu` fits the request of `job`, or refuses it, and was waited for `since` then (`Stamp.mono`)."""
         refused = refusal(pdu)
         if refused in SPEAKS_FOR:
             self.counters.exceptions += 1
@@ -142,7 +149,7 @@ class Station:
         self._misses, self._suspect = 0, False
         if isinstance(job, Poll):
             job.out = False
-        self._patience.answered(max(took, 0.0))
+        self._learn(job.request, since, at)
         yield from self._came(at)
         match job:
             case Write():
@@ -179,10 +186,36 @@ class Station:
         else:
             yield from self._failed(job, reason, at)
 
-    def unanswered(self, request: Request, at: Stamp) -> None:
+    def withdrawn(self, job: Poll | Write, at: Stamp) -> None:
+        """Its answer is not waited for any more: the unit did not answer what it was asked before."""
+        if isinstance(job, Write):
+            self._writing = False
+            return
+        job.out = job.overtaken = False
+        if not self.resting:
+            self._reads.add(job, max(at.mono, self._hold_until), job.due + job.period)
+
+    def unanswered(self, request: Request, since: float, at: Stamp) -> None:
         """The answer to `request` may still come, late."""
-        if not self._wire.numbered:
-            self._owed[request.function] = request.pdu, at.mono + LATE
+        if self._wire.numbered:
+            return
+        before = self._owed.get(request.function)
+        if before and before.request is request and since < before.until:
+            since = before.since
+        self._owed[request.function] = Owed(request, since, at.mono + self._late)
+
+    @property
+    def _late(self) -> float:
+        return self._wire.late if self._patience.learned else LATE_MOST
+
+    def _learn(self, request: Request, since: float, at: Stamp) -> None:
+        """How long the answer took. After a time-out it may be the one to the first try, and the one to the
+        second is still to come: that counts from the first (else a slow unit looked like a quick one)."""
+        owed = self._owed.pop(request.function, None)
+        if owed and since < owed.until:
+            self._owed[request.function] = Owed(None, owed.since, at.mono + self._late)
+            since = owed.since
+        self._patience.answered(max(at.mono - since, 0.0))
 
     def broken(self, poll: Poll, error: Exception, at: Stamp) -> Iterator[Event]:
         """Our own code raised over an answer: these points are bad, the others go on."""
@@ -212,7 +245,7 @@ class Station:
         """At once on a line of our own. Whoever numbers its answers has lost nothing on the way: it is
         busy, or a gateway still waits for the unit; others come first."""
         if self._wire.numbered and reason is not Reason.PROTOCOL:
-            self._hold_until = at.mono + LATE
+            self._hold_until = at.mono + self._wire.late
         return max(at.mono, self._hold_until)
 
     def _read_refused(self, poll: Poll, reason: Reason, at: Stamp) -> Iterator[Event]:
@@ -308,7 +341,7 @@ class Station:
         for poll in self._polls:
             self._reads.remove(poll)
         probe = min(self._polls, key=_size)
-        probe.due = at.mono + pause
+        probe.due = max(at.mono + pause, self.free_at(probe.request, at) or 0.0)
         self._probes.add(probe, probe.due, probe.due)
 
     def _resume(self, at: Stamp) -> None:

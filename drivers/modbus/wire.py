@@ -19,6 +19,7 @@ from sitewarden.drivers.modbus.pace import NETWORK, Pace
 from sitewarden.drivers.modbus.request import EXCEPTION, Request
 from sitewarden.rules.model import Stamp
 
+LATE, LATE_BY_NETWORK = 1.0, 5.0  # s; a connection may hold up all for as long as it takes to send again
 BREAK = 0.01  # s of silence after which what comes is a new frame, whatever adapter chops the bytes
 GLITCHES = b"\x00\xff"  # what a turning RS-485 line reads as; no unit of a serial line has these addresses
 ASCII_LONGEST = 513  # characters of a frame (V1.02, 2.5.2.1)
@@ -52,6 +53,7 @@ class Wire(Protocol):
     pace: Pace
     window: int  # requests that may be out at once
     numbered: bool  # an answer says which request it belongs to
+    late: float  # s after a time-out in which the answer of a unit that was prompt so far may still come
 
     def ask(self, request: Request, counters: Counters) -> bytes:
         """The request's frame. From now on its answer is awaited."""
@@ -79,8 +81,8 @@ class Rtu:
 
     numbered, window = False, 1
 
-    def __init__(self, pace: Pace) -> None:
-        self.pace = pace
+    def __init__(self, pace: Pace, late: float = LATE) -> None:
+        self.pace, self.late = pace, late
         self._framer = FramerRTU(DecodePDU(is_server=False))
         self._request: Request | None = None
         self._counters = Counters()
@@ -134,8 +136,8 @@ class Ascii:
 
     numbered, window = False, 1
 
-    def __init__(self, pace: Pace) -> None:
-        self.pace = pace
+    def __init__(self, pace: Pace, late: float = LATE) -> None:
+        self.pace, self.late = pace, late
         self._framer = FramerAscii(DecodePDU(is_server=False))
         self._request: Request | None = None
         self._counters = Counters()
@@ -189,7 +191,7 @@ class Ascii:
 class Tcp:
     """Frames with the MBAP header: transaction, protocol 0, length, unit."""
 
-    numbered = True
+    numbered, late = True, LATE
 
     def __init__(self, pace: Pace = NETWORK, window: int = 1) -> None:
         self.pace, self.window = pace, window
@@ -244,7 +246,7 @@ class Echoing:
 
     def __init__(self, wire: Rtu | Ascii) -> None:
         self._wire = wire
-        self.pace, self.window, self.numbered = wire.pace, wire.window, wire.numbered
+        self.pace, self.window, self.numbered, self.late = wire.pace, wire.window, wire.numbered, wire.late
         self._echo = b""  # yet to come
         self._received = b""  # instead of it
 

@@ -15,7 +15,7 @@ from sitewarden.drivers.modbus.pace import ascii_line
 from sitewarden.drivers.modbus.points import Table
 from sitewarden.drivers.modbus.wire import Ascii, Echoing, Tcp, Wire
 from sitewarden.rules.model import Quality
-from tests.drivers.virtual import TURNAROUND, Slave, Tables, Virtual, coil, line, register, unit
+from tests.drivers.virtual import TURNAROUND, Slave, Tables, Virtual, bus, coil, holding, line, register, unit
 
 GAP = 0.0004  # s between the pieces of one burst: below any silence
 
@@ -102,3 +102,20 @@ def test_no_wrong_value_ever_and_good_ones_again_afterwards(name: str, seed: int
     last = {reading.point: reading for reading in world.readings()}
     assert {point: reading.value for point, reading in last.items()} == right
     assert {reading.quality for reading in last.values()} == {Quality.GOOD}
+
+
+@pytest.mark.parametrize("jitter", [0.0, 0.5, 2.0])
+@pytest.mark.parametrize("latency", [0.35, 0.9, 1.65, 2.9])
+def test_a_network_slower_than_the_time_out_gives_no_wrong_value(latency: float, jitter: float) -> None:
+    """RTU through a serial server: nothing in a late answer says which read it is about."""
+    chance = Random(1)
+    registers = {0: 1000, 50: 1050, 200: 1200, 300: 1300}
+    slow = unit("u", 1, *(register(f"r{address}", address) for address in registers))
+    world = Virtual(bus([slow], baud=None), Slave({1: holding(registers)}, False))
+    world.wire = lambda asked, said: [(latency + chance.uniform(0, jitter), said)]
+    world.run(300)
+    for address, value in registers.items():
+        assert {r.value for r in world.readings(f"u.r{address}")} <= {None, value}
+    world.wire = lambda asked, said: [(TURNAROUND, said)]
+    world.run(60)
+    assert {r.point: r.value for r in world.readings()} == {f"u.r{a}": v for a, v in registers.items()}

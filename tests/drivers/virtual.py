@@ -24,7 +24,7 @@ from sitewarden.drivers.base import Output
 from sitewarden.drivers.modbus.bus import Bus
 from sitewarden.drivers.modbus.pace import SILENCE_FAST, Pace, rtu
 from sitewarden.drivers.modbus.points import Kind, Point, Profile, Table, Unit
-from sitewarden.drivers.modbus.wire import Rtu, Tcp
+from sitewarden.drivers.modbus.wire import LATE_BY_NETWORK, Rtu, Tcp
 from sitewarden.rules.model import Command, Do, Event, LinkChanged, Reading, Reason, Stamp
 
 EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
@@ -41,7 +41,7 @@ def bus(units: Sequence[Unit], tcp: bool = False, baud: int | None = 9600, windo
 
 def line(baud: int | None = 9600) -> Rtu:
     """With the standard's characters of 11 bits; None: behind a serial server."""
-    return Rtu(rtu(11 / baud, baud) if baud else Pace(silence=SILENCE_FAST))
+    return Rtu(rtu(11 / baud, baud)) if baud else Rtu(Pace(silence=SILENCE_FAST), LATE_BY_NETWORK)
 
 
 def stamp(mono: float) -> Stamp:

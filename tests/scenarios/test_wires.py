@@ -37,7 +37,9 @@ def lived(way: str, outstanding: int = 1) -> World:
     return world
 
 
-@pytest.mark.parametrize(("way", "outstanding"), [*((way, 1) for way in WAYS), ("tcp", 4)])
+@pytest.mark.parametrize(
+    ("way", "outstanding"), [*((way, 1) for way in WAYS), ("tcp", 4), ("tcp to a box", 4)]
+)
 def test_what_is_there_is_read_and_the_rest_is_told(way: str, outstanding: int) -> None:
     world = lived(way, outstanding)
     readings = [effect for _, effect in world.effects if isinstance(effect, Reading)]

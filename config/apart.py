@@ -9,12 +9,15 @@ import subprocess
 import sys
 from importlib import import_module
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from sitewarden.config.errors import ConfigErrors
-from sitewarden.config.plan import Site
+
+if TYPE_CHECKING:  # whoever starts the other process need not have loaded it yet
+    from sitewarden.config.plan import Site
 
 
-def load(path: Path) -> Site:
+def load(path: Path) -> "Site":
     """As `site.load` does, raising ConfigErrors with every mistake."""
     command = [sys.executable, "-m", __name__, str(path)]
     told = subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout
@@ -24,7 +27,7 @@ def load(path: Path) -> Site:
     return read
 
 
-def _read(path: Path) -> Site | ConfigErrors:
+def _read(path: Path) -> "Site | ConfigErrors":
     site = import_module("sitewarden.config.site")  # here and nowhere else
     try:
         found: Site = site.load(path)

@@ -22,8 +22,8 @@ from sitewarden.gateway.app import App, DataDirectoryBusy, alone
 from sitewarden.gateway.cards import Cards
 from sitewarden.gateway.cli.calling import me
 from sitewarden.gateway.cli.common import For, Json, print_json, refused, table, unused_port
+from sitewarden.gateway.cli.live import welcome_url
 from sitewarden.gateway.cli.play import WHOLE, script, skipped
-from sitewarden.gateway.cli.serve import welcome_url
 from sitewarden.gateway.cli.story import Story
 from sitewarden.gateway.clock import Clock
 from sitewarden.gateway.demo import LiveEstate, permits

@@ -1,7 +1,7 @@
 """A configuration read in a process of its own.
 
-Reading one takes a parser, models of all that may stand in it and a lot of garbage, a quarter of what a
-gateway needs in all. It goes with the process that did it; what is left here is the site.
+Reading one takes a parser, models of all that may stand in it and a lot of garbage. All of that goes with
+the process that did it; what is left here is the site. (Measured, with the command line's own: 9 of 86 MB.)
 """
 
 import pickle

@@ -70,6 +70,9 @@ class SpoolStats:
         return self.bytes / self.limit
 
 
+LARGEST = 1 << 26  # bytes of a block's lines; a broken one may claim any size, and would be given the room
+
+
 class Packer:
     """Lines to a row of the table `blocks` and back. For one thread at a time."""
 
@@ -85,9 +88,13 @@ class Packer:
         return first, last, len(lines), zlib.crc32(body), *packed
 
     def unpack(self, row: tuple[int, int, int, int, int, int, bytes]) -> Block | None:
-        """None: this is not what was written."""
+        """None: this is not what was written. On a broken page any value may stand, and of any type."""
         number, first, last, count, crc, packed, stored = row
+        if not isinstance(stored, bytes):
+            return None
         try:
+            if packed and zstandard.frame_content_size(stored) > LARGEST:
+                return None
             body = self._decompressor.decompress(stored) if packed else stored
         except zstandard.ZstdError:
             return None

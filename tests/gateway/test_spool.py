@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from sitewarden.gateway.blocks import Packer
 from sitewarden.gateway.database import MIB
 from sitewarden.gateway.spool import Spool, SpoolFailed
 from tests.gateway.spool_under_test import drain, lines, noise
@@ -171,6 +172,12 @@ def test_no_corruption_stops_it(
     assert drain(spool)[-10:] == lines(0, 10)
     assert set(found) <= {line for n in range(20) for line in noise(n, 20)}
     spool.close()
+
+
+@pytest.mark.parametrize("broken", [None, "text", b"\x28\xb5\x2f\xfd\xe0" + b"\xff" * 8, b""])
+def test_a_block_of_a_broken_page_may_claim_to_be_anything(broken: bytes) -> None:
+    """The third is the head of a frame of zstd (RFC 8878, 3.1.1) that says that it holds 16 EiB."""
+    assert Packer().unpack((1, 0, 0, 1, 0, 1, broken)) is None
 
 
 WRITER = """

@@ -22,6 +22,8 @@ from sitewarden.gateway.troubles import Troubles
 from sitewarden.rules.model import Reading, Trouble
 from tests.api.small_house import SmallHouse
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def told() -> list[Trouble]:

@@ -13,6 +13,8 @@ from sitewarden.gateway.database import Sync, connect
 from sitewarden.rules.model import Permit, PermitKind
 from tests.cli.conftest import Shell
 
+pytestmark = pytest.mark.slow
+
 CARD, OTHER = "01000734E0", "0A00123456"
 
 

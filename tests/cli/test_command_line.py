@@ -15,6 +15,8 @@ import typer
 from sitewarden.gateway.cli.main import COMMANDS, application
 from tests.cli.conftest import Shell
 
+pytestmark = pytest.mark.slow
+
 BUILT = [name for name, (module, _) in COMMANDS.items() if find_spec(f"sitewarden.gateway.cli.{module}")]
 
 

@@ -6,9 +6,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from sitewarden.config.site import load
 from sitewarden.drivers.plan import SerialPort, TcpPort
 from sitewarden.gateway.cards import Cards
+
+pytestmark = pytest.mark.slow
 
 
 def test_a_simulated_site_is_served_and_can_be_run(folder: Path) -> None:

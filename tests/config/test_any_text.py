@@ -15,6 +15,8 @@ from sitewarden.drivers.modbus.codec import width
 from sitewarden.drivers.modbus.points import Kind, Profile, Table
 from tests.config.site_text import good, write
 
+pytestmark = pytest.mark.slow
+
 FILE = Path("site.yaml")
 WORDS = [
     "site",

@@ -15,6 +15,8 @@ from sitewarden.drivers.plan import BusPlan, Framing, LinkPlan, Port, SerialPort
 from sitewarden.rules.model import Do
 from tests.drivers.virtual import Slave, Tables, Virtual, coil, register
 
+pytestmark = pytest.mark.slow
+
 SERIAL = SerialPort("ports/bus", 9600)
 NETWORK, GATEWAY = TcpPort("plc", 502), TcpPort("gateway", 502, line_baud=9600)
 START = 100.0  # s, as `Virtual` begins

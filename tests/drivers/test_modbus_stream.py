@@ -22,6 +22,8 @@ from sitewarden.drivers.modbus.request import Request, read
 from sitewarden.drivers.modbus.wire import Ascii, Counters, Echoing, Rtu, Tcp, Wire
 from tests.drivers.virtual import stamp
 
+pytestmark = pytest.mark.slow
+
 BAUD = 9600
 RTU, ASCII = rtu(11 / BAUD, BAUD), ascii_line(10 / BAUD)
 BETWEEN = 0.0004  # s between the pieces of one burst: below any silence

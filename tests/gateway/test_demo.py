@@ -27,6 +27,8 @@ from sitewarden.rules.model import (
     Why,
 )
 
+pytestmark = pytest.mark.slow
+
 DEMO = Path(__file__).parents[2] / "config" / "demo" / "site.yaml"
 
 

@@ -15,6 +15,8 @@ from sitewarden.rules.model import Stamp
 from sitewarden.simulators.presses import Came
 from tests.servers import free_port
 
+pytestmark = pytest.mark.slow
+
 DEMO = Path(__file__).parents[2] / "config" / "demo" / "site.yaml"
 
 

@@ -23,6 +23,8 @@ from sitewarden.gateway.links import UNSENT_MOST, Pause
 from sitewarden.rules.model import Reason
 from tests.gateway.ear import Ear, link_to
 
+pytestmark = pytest.mark.slow
+
 OWN_NETWORK = ["unshare", "-n"], ["unshare", "-rn"], ["sudo", "-n", "unshare", "-n"]  # as root, or without
 CUT = Path(__file__).with_name("cut_cable.py")
 

@@ -20,6 +20,8 @@ from sitewarden.rules.model import Reading, Stamp, Trouble
 from tests.gateway.spool_under_test import NOON, drain, noise
 from tests.servers import until
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:

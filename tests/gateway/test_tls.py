@@ -19,6 +19,8 @@ from tests.gateway.certificates import Authority
 from tests.gateway.ear import Ear, link_to
 from tests.gateway.live import free_port
 
+pytestmark = pytest.mark.slow
+
 ASKED = bytes.fromhex("0001 0000 0006 01 03 0000 0002")
 ANSWERED = bytes.fromhex("0001 0000 0007 01 03 04 002a 1770")
 REFUSED = "the certificate of the other end is refused: "

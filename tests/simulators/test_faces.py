@@ -15,6 +15,8 @@ from tests.drivers.virtual import Slave, Virtual, bus
 from tests.scenarios import site
 from tests.simulators.shown import read
 
+pytestmark = pytest.mark.slow
+
 HOUR = 3600
 MORNING = range(6 * HOUR, 8 * HOUR, 60)  # s after the start, which is midnight
 STILL = {"relay-8in-8out", "supervised-input-4"}  # nothing is wired to them here

@@ -30,6 +30,8 @@ from sitewarden.rules.model import (
 )
 from tests.api.small_house import LIAO, START, SmallHouse
 
+pytestmark = pytest.mark.slow
+
 STATIC = Path(rooms.__file__).with_name("static")
 HTMLLANG = {"zh": "zh-CN", "en": "en"}
 ROOMS = ("/", "/lanes", "/alarms", "/more", "/devices/pump-1", "/devices/tank", "/devices/lift-a")

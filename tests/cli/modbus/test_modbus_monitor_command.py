@@ -23,6 +23,8 @@ from tests.cli.conftest import Shell
 from tests.cli.modbus.conftest import Bench
 from tests.scenarios import site
 
+pytestmark = pytest.mark.slow
+
 
 def framed(unit_id: int, pdu: str) -> bytes:
     body = bytes([unit_id]) + bytes.fromhex(pdu)

@@ -14,6 +14,8 @@ from sitewarden.simulators.wire import Faults
 from tests.cli.conftest import Shell
 from tests.cli.modbus.conftest import Bench
 
+pytestmark = pytest.mark.slow
+
 QUICK = ("--timeout", "100ms")
 
 
@@ -97,8 +99,9 @@ def test_that_nobody_answers_is_a_failure_with_advice(shell: Shell, bench: Bench
 
 
 def test_ctrl_c_ends_it_with_what_was_found(bench: Bench) -> None:
-    words = [sys.executable, "-m", "sitewarden.gateway", "modbus", "scan", bench.link("line"), *QUICK]
-    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as running:
+    heeding = ["env", "--default-signal=INT"]  # a shell lets what runs in its background ignore it
+    scan = [sys.executable, "-m", "sitewarden.gateway", "modbus", "scan", bench.link("line"), *QUICK]
+    with subprocess.Popen(heeding + scan, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as running:
         assert running.stderr
         assert running.stdout
         assert "247 unit ids at 24 settings" in running.stderr.readline()

@@ -90,7 +90,7 @@ class Packer:
     def unpack(self, row: tuple[int, int, int, int, int, int, bytes]) -> Block | None:
         """None: this is not what was written. On a broken page any value may stand, and of any type."""
         number, first, last, count, crc, packed, stored = row
-        if not isinstance(stored, bytes):
+        if not isinstance(stored, bytes) or not isinstance(first, int) or not isinstance(last, int):
             return None
         try:
             if packed and zstandard.frame_content_size(stored) > LARGEST:

@@ -263,7 +263,8 @@ class Spool:
                 blocks.append(block)
                 lines += len(block.lines)
             else:
-                bad.append((row[0], row[3]))
+                count = row[3] if isinstance(row[3], int) else 0  # a broken page may not even say
+                bad.append((row[0], count))
             if lines >= most:
                 break
         if bad:

@@ -5,13 +5,14 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sitewarden.gateway.blocks import Packer
+from sitewarden.gateway.blocks import SCHEMA, Packer
 from sitewarden.gateway.database import MIB
 from sitewarden.gateway.spool import Spool, SpoolFailed
 from tests.gateway.spool_under_test import drain, lines, noise
@@ -178,6 +179,19 @@ def test_no_corruption_stops_it(
 def test_a_block_of_a_broken_page_may_claim_to_be_anything(broken: bytes) -> None:
     """The third is the head of a frame of zstd (RFC 8878, 3.1.1) that says that it holds 16 EiB."""
     assert Packer().unpack((1, 0, 0, 1, 0, 1, broken)) is None
+
+
+def test_a_broken_page_may_not_even_say_how_many_lines_are_lost(path: Path) -> None:
+    """As a page may that SQLite reads in spite of what is wrong with it: its own checks come at a write."""
+    with closing(sqlite3.connect(path)) as db:
+        blocks, *_ = SCHEMA.split(";")
+        db.execute(blocks.replace("NOT NULL", "").replace("STRICT", ""))
+        db.execute("INSERT INTO blocks VALUES (1, NULL, 'x', NULL, 0, 1, x'00')")
+        db.commit()
+    spool = Spool(path, ["influx"])
+    spool.append(lines(0, 10), 0, 9)
+    assert drain(spool) == lines(0, 10)
+    spool.close()
 
 
 WRITER = """

@@ -101,7 +101,9 @@ def test_that_nobody_answers_is_a_failure_with_advice(shell: Shell, bench: Bench
 def test_ctrl_c_ends_it_with_what_was_found(bench: Bench) -> None:
     heeding = ["env", "--default-signal=INT"]  # a shell lets what runs in its background ignore it
     scan = [sys.executable, "-m", "sitewarden.gateway", "modbus", "scan", bench.link("line"), *QUICK]
-    with subprocess.Popen(heeding + scan, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as running:
+    with subprocess.Popen(
+        heeding + scan, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as running:
         assert running.stderr
         assert running.stdout
         assert "247 unit ids at 24 settings" in running.stderr.readline()

@@ -17,10 +17,8 @@ from sitewarden.drivers.modbus.pace import Pace
 from sitewarden.drivers.modbus.points import Point, Profile, Table, Unit
 
 MOST_REGISTERS, MOST_BITS = 125, 2000  # in one read (V1.1b3, 6.1 to 6.4)
-READ_PDU, ANSWER_PDU = (
-    5,
-    2,
-)  # bytes of a read's PDU, and of its answer's without the data (V1.1b3, 6.1 to 6.4)
+READ_PDU = 5  # bytes of a read
+ANSWER_PDU = 2  # bytes of its answer without the data
 
 Span = tuple[int, int]
 """Addresses [first, end) of a table."""

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from pymodbus.framer import FramerAscii, FramerRTU, FramerSocket
+from pymodbus.framer import FramerAscii, FramerBase, FramerRTU, FramerSocket
 from pymodbus.pdu import DecodePDU
 
 from sitewarden.drivers.modbus.pace import NETWORK, Pace
@@ -72,27 +72,42 @@ class Wire(Protocol):
         ...
 
 
-class Rtu:
+class _Line:
+    """A line that carries one request at a time, and answers that do not say which they belong to."""
+
+    numbered, window = False, 1
+
+    def __init__(self, framer: FramerBase, pace: Pace, late: float) -> None:
+        self.pace, self.late = pace, late
+        self._framer = framer
+        self._request: Request | None = None
+        self._counters = Counters()
+        self._received, self._garbled = b"", False
+
+    def ask(self, request: Request, counters: Counters) -> bytes:
+        self.reset()
+        self._request, self._counters = request, counters
+        return self._framer.encode(request.pdu, request.unit_id, 0)
+
+    def give_up(self, request: Request) -> bool:
+        garbled = self._garbled
+        self.reset()
+        return garbled
+
+    def reset(self) -> None:
+        self._request, self._received, self._garbled = None, b"", False
+
+
+class Rtu(_Line):
     """Frames on a serial line, or the same through a serial server.
 
     An answer must begin what was received, glitches aside: a frame hidden in the middle of another
     unit's late answer is never found.
     """
 
-    numbered, window = False, 1
-
     def __init__(self, pace: Pace, late: float = LATE) -> None:
-        self.pace, self.late = pace, late
-        self._framer = FramerRTU(DecodePDU(is_server=False))
-        self._request: Request | None = None
-        self._counters = Counters()
-        self._received, self._garbled = b"", False
+        super().__init__(FramerRTU(DecodePDU(is_server=False)), pace, late)
         self._last = 0.0
-
-    def ask(self, request: Request, counters: Counters) -> bytes:
-        self.reset()
-        self._request, self._counters = request, counters
-        return self._framer.encode(request.pdu, request.unit_id, 0)
 
     def take(self, data: bytes, at: Stamp) -> Sequence[Answer]:
         if (request := self._request) is None:
@@ -122,31 +137,12 @@ class Rtu:
             return (Answer(request, b"", f"CRC {check.hex()} where {due.hex()} was expected"),)
         return (Answer(request, body[1:]),)
 
-    def give_up(self, request: Request) -> bool:
-        garbled = self._garbled
-        self.reset()
-        return garbled
 
-    def reset(self) -> None:
-        self._request, self._received, self._garbled = None, b"", False
-
-
-class Ascii:
+class Ascii(_Line):
     """Frames of hexadecimal digits between a colon and a line feed (V1.02, 2.5.2)."""
 
-    numbered, window = False, 1
-
     def __init__(self, pace: Pace, late: float = LATE) -> None:
-        self.pace, self.late = pace, late
-        self._framer = FramerAscii(DecodePDU(is_server=False))
-        self._request: Request | None = None
-        self._counters = Counters()
-        self._received, self._garbled = b"", False
-
-    def ask(self, request: Request, counters: Counters) -> bytes:
-        self.reset()
-        self._request, self._counters = request, counters
-        return self._framer.encode(request.pdu, request.unit_id, 0)
+        super().__init__(FramerAscii(DecodePDU(is_server=False)), pace, late)
 
     def take(self, data: bytes, at: Stamp) -> Sequence[Answer]:
         self._received += data
@@ -178,14 +174,6 @@ class Ascii:
             return None
         self.reset()
         return Answer(request, body[1:-1])
-
-    def give_up(self, request: Request) -> bool:
-        garbled = self._garbled
-        self.reset()
-        return garbled
-
-    def reset(self) -> None:
-        self._request, self._received, self._garbled = None, b"", False
 
 
 class Tcp:

@@ -87,11 +87,13 @@ class Packer:
         packed = (1, compressed) if len(compressed) < len(body) else (0, body)
         return first, last, len(lines), zlib.crc32(body), *packed
 
-    def unpack(self, row: tuple[int, int, int, int, int, int, bytes]) -> Block | None:
+    def unpack(self, row: tuple[object, ...]) -> Block | None:
         """None: this is not what was written. On a broken page any value may stand, and of any type."""
-        number, first, last, count, crc, packed, stored = row
-        if not isinstance(stored, bytes) or not isinstance(first, int) or not isinstance(last, int):
-            return None
+        match row:
+            case int(number), int(first), int(last), count, crc, packed, bytes(stored):
+                pass
+            case _:
+                return None
         try:
             if packed and zstandard.frame_content_size(stored) > LARGEST:
                 return None

@@ -1,18 +1,20 @@
 """How well a serial line's time is used, in virtual time, and what a value costs the processor."""
 
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from itertools import groupby, islice
 from random import Random
 
 from sitewarden.config.profile import SHIPPED, load_profile
 from sitewarden.drivers.modbus.bus import Bus
 from sitewarden.drivers.modbus.codec import BIT_TABLES, width
-from sitewarden.drivers.modbus.pace import rtu
+from sitewarden.drivers.modbus.feasible import forecast
+from sitewarden.drivers.modbus.pace import NETWORK, rtu
 from sitewarden.drivers.modbus.planner import plan
-from sitewarden.drivers.modbus.points import Profile, Table, Unit
+from sitewarden.drivers.modbus.points import Kind, Point, Profile, Table, Unit
 from sitewarden.drivers.modbus.wire import Rtu
-from sitewarden.drivers.plan import Framing
+from sitewarden.drivers.plan import BusPlan, Framing, TcpPort
 from sitewarden.simulators.drift import Drift
 from sitewarden.simulators.modbus_slave import ModbusSlave, SlaveUnit
 from tests.bench.measure import Figure, seconds
@@ -41,7 +43,30 @@ def figures() -> Iterator[Figure]:
     note = "every point once; baseline: the quickest of all ways to join the reads"
     yield Figure("modbus.round", joined, "s", best, 1.05, note=note)
     yield Figure("modbus.round_point_by_point", joined, "s", alone, note="baseline: a read for each point")
+    yield from _reckoned()
     yield from _cpu()
+
+
+# -- before anything runs ------------------------------------------------------------------------
+
+
+def _reckoned() -> Iterator[Figure]:
+    """s to plan the reads of ten thousand registers, and to reckon their ages. Baseline: ten times the time
+    for a thousand."""
+    few, many = _registers(1_000), _registers(10_000)
+    note = "10,000 registers; baseline: ten times what 1,000 take"
+    ways: dict[str, Callable[[Unit], object]] = {
+        "plan": lambda unit: plan(unit, NETWORK),
+        "forecast": lambda unit: forecast(TcpPort("127.0.0.1", 502), BusPlan(Framing.TCP, (unit,))),
+    }
+    for name, way in ways.items():
+        baseline = 10 * seconds(partial(way, few))
+        yield Figure(f"modbus.{name}_10k", seconds(partial(way, many)), "s", baseline, 2.0, note=note)
+
+
+def _registers(count: int) -> Unit:
+    points = tuple(Point(f"r{n}", Table.HOLDING, n, Kind.U16) for n in range(count))
+    return Unit("unit", 1, Profile("wide", points))
 
 
 # -- a serial line -------------------------------------------------------------------------------

@@ -10,8 +10,9 @@ What is reckoned with:
 
 - Each device takes its profile's `turnaround`, and nothing goes wrong: no retries, no probes, no split reads.
 - Commands come one at a time: a busy time has room for one, the longest write there is with its read-back.
-- Of a line whose speed is not known nothing counts but the devices' own time. A device that takes several
-  requests at once works on all of them.
+- Of a line whose speed is not known nothing counts but the devices' own time.
+- Whoever takes several requests at once works on them one after the other, as they came. That they may be out
+  together does not say that they are worked on together; who does that is done no later.
 
 Reads of one interval are given one response: that of the shortest, which waits for the others and begins
 last. Whatever is urgent later than that waits with it, so it bounds the longer ones too. Where several
@@ -66,20 +67,19 @@ class Forecast:
     no command and with one."""
 
     polls: tuple[Poll, ...]
-    abreast: int  # exchanges that go on at the same time
     steady: Mapping[float, float]
     commanded: Mapping[float, float]
 
     @property
     def utilisation(self) -> float:
         """The part of the line's time that the reads take. From 1 on they cannot all be done."""
-        return sum(poll.share for poll in self.polls) / self.abreast
+        return sum(poll.share for poll in self.polls)
 
     def shares(self, of: Callable[[Poll], Key]) -> dict[Key, float]:
         """The utilisation by whatever `of` names, the greatest first."""
         shares: defaultdict[Key, float] = defaultdict(float)
         for poll in self.polls:
-            shares[of(poll)] += poll.share / self.abreast
+            shares[of(poll)] += poll.share
         return dict(sorted(shares.items(), key=lambda item: -item[1]))
 
     @property
@@ -106,9 +106,8 @@ def forecast(port: Port, bus: BusPlan) -> Forecast:
         polls += mine
         for request, back in _writes(unit, mine):
             writes.append(_exchange(unit, request, line) + sum(poll.cost for poll in back))
-    abreast = 1 if line.character else bus.outstanding
-    steady, commanded = (_responses(polls, each, bus.outstanding, abreast) for each in (0.0, max(writes)))
-    return Forecast(tuple(polls), abreast, steady, commanded)
+    steady, commanded = (_responses(polls, each, bus.outstanding) for each in (0.0, max(writes)))
+    return Forecast(tuple(polls), steady, commanded)
 
 
 # -- what is asked of the line -------------------------------------------------------------------
@@ -155,26 +154,24 @@ class _Line:
     groups: Sequence[_Group]
     written: int  # ns that a command takes
     outstanding: int
-    abreast: int
 
     def response(self, mine: _Group, most: int) -> float:
         """ns, of the reads of a group. After `most` deadlines the bound for the rest of them has to do."""
-        spare = 1 - sum(group.total / group.interval for group in self.groups) / self.abreast
+        spare = 1 - sum(group.total / group.interval for group in self.groups)
         if spare <= 0:
             return inf
         busy = self._busy(most)
-        ends = mine.shortest if self.abreast == 1 else mine.longest
         worst, start, waited = float(mine.longest), 0, inf
         for number, deadline in enumerate(self._deadlines(mine)):
             waits = self.written + self._held_up(deadline)
             due = deadline - mine.interval
-            bound = waits / self.abreast + ends + mine.interval - spare * deadline  # from this one on
+            bound = waits + mine.shortest + mine.interval - spare * deadline  # from this one on
             if worst >= bound or due > busy:
                 return worst
             if number == most:
                 return bound
             start = self._start(mine, deadline, waits, start if waits == waited else 0)
-            worst, waited = max(worst, start + ends - due), waits
+            worst, waited = max(worst, start + mine.shortest - due), waits
         raise AssertionError("there is always one more deadline")
 
     def _start(self, mine: _Group, deadline: int, waits: int, start: int) -> int:
@@ -186,9 +183,9 @@ class _Line:
             work = waits + own
             for group in others:
                 work += min(1 + start // group.interval, deadline // group.interval) * group.total
-            if (later := -(-work // self.abreast)) <= start:
+            if work <= start:
                 return start
-            start = later
+            start = work
 
     def _held_up(self, deadline: int) -> int:
         """ns of work by what was sent before and is less urgent."""
@@ -202,9 +199,9 @@ class _Line:
         busy = 1
         for _ in range(most):
             work = waits + sum(-(-busy // group.interval) * group.total for group in self.groups)
-            if (longer := -(-work // self.abreast)) <= busy:
+            if work <= busy:
                 return busy
-            busy = longer
+            busy = work
         return inf
 
     def _deadlines(self, mine: _Group) -> Iterator[int]:
@@ -213,7 +210,7 @@ class _Line:
         return (deadline for deadline, _ in groupby(heapq.merge(*each)))
 
 
-def _responses(polls: Sequence[Poll], written: float, outstanding: int, abreast: int) -> dict[float, float]:
+def _responses(polls: Sequence[Poll], written: float, outstanding: int) -> dict[float, float]:
     costs: defaultdict[float, list[int]] = defaultdict(list)
     for poll in polls:
         costs[poll.interval].append(ceil(poll.cost * NS))
@@ -221,6 +218,6 @@ def _responses(polls: Sequence[Poll], written: float, outstanding: int, abreast:
         interval: _Group(round(interval * NS), sum(each), max(each), min(each))
         for interval, each in costs.items()
     }
-    line = _Line(tuple(groups.values()), ceil(written * NS), outstanding, abreast)
+    line = _Line(tuple(groups.values()), ceil(written * NS), outstanding)
     most = WORK // max(len(groups), 1) ** 2
     return {interval: line.response(group, most) / NS for interval, group in groups.items()}

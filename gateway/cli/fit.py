@@ -32,7 +32,7 @@ class Bus:
         """What is not known of the line; empty if it is."""
         if isinstance(self.link.port, SerialPort) or self.link.port.line_baud:
             return ""
-        many = f", {self.forecast.abreast} requests at once" if self.forecast.abreast > 1 else ""
+        many = ", as if one request were worked on at a time" if self.plan.outstanding > 1 else ""
         return (
             f"only the devices' turnaround is counted{many}; is there a serial line behind? say its line_baud"
         )

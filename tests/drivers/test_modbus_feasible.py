@@ -3,14 +3,20 @@
 from collections.abc import Iterator, Sequence
 from itertools import product
 from math import inf, lcm
+from random import Random
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sitewarden.drivers.modbus.bus import Bus
 from sitewarden.drivers.modbus.feasible import Forecast, forecast
 from sitewarden.drivers.modbus.points import Point, Profile, Unit
+from sitewarden.drivers.modbus.wire import Tcp
 from sitewarden.drivers.plan import BusPlan, Framing, Parity, SerialPort, TcpPort
+from sitewarden.simulators.drift import Drift
+from sitewarden.simulators.modbus_slave import ModbusSlave, SlaveUnit
+from tests.drivers.paced import Paced
 from tests.drivers.virtual import coil, register
 
 Job = tuple[int, int]  # ms that it takes, and its interval
@@ -88,12 +94,31 @@ def test_the_response_is_the_worst_that_any_phase_brings(given: list[Job]) -> No
 JOBS = st.lists(st.tuples(st.integers(1, 8), st.sampled_from([4, 6, 10, 12, 15, 20])), min_size=1, max_size=6)
 
 
-@given(JOBS, st.lists(st.floats(0, 20), min_size=6, max_size=6), st.integers(1, 3))
-def test_no_read_is_done_later_than_was_said(given: list[Job], firsts: list[float], abreast: int) -> None:
-    said = jobs(*given, outstanding=abreast)
+@given(JOBS, st.lists(st.floats(0, 20), min_size=6, max_size=6), st.integers(1, 3), st.booleans())
+def test_no_read_is_done_later_than_was_said(
+    given: list[Job], firsts: list[float], outstanding: int, in_turn: bool
+) -> None:
+    """Whoever takes several requests at once may work on them in turn."""
+    said = jobs(*given, outstanding=outstanding)
     if said.utilisation < 1:
-        for interval, longest in worst(given, firsts[: len(given)], abreast).items():
+        for interval, longest in worst(given, firsts[: len(given)], 1 if in_turn else outstanding).items():
             assert longest <= said.steady[interval / 1000] * 1000 + 1e-6
+
+
+@pytest.mark.parametrize(("interval", "fits"), [(0.3, False), (0.9, False), (1.1, True)])
+def test_what_fits_is_kept_by_a_device_that_takes_requests_at_once_and_answers_in_turn(
+    interval: float, fits: bool
+) -> None:
+    """Sixteen reads of 50 ms, four of which may be out."""
+    device = unit("u", *(register(f"r{n}", 200 * n) for n in range(16)), turnaround=0.05, normal=interval)
+    said = of(device, outstanding=4)
+    slave = SlaveUnit(device, Drift(device.profile, Random(1)))
+    slave.turnaround = 0.05
+    world = Paced(Bus("bus", Tcp(window=4), [device]), ModbusSlave(Framing.TCP, [slave]))
+    world.run(30)
+    assert slave.in_turn
+    assert not said.late if fits else said.late
+    assert (world.bus.counters["u"].skipped == 0) == fits
 
 
 def test_what_a_line_cannot_do_has_no_bound() -> None:

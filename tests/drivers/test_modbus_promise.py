@@ -25,10 +25,12 @@ Thinks = Callable[[Unit], float]
 
 
 class Line:
-    """One exchange after the other where there is a line, and the devices take their time: `thinks` s."""
+    """The devices take their time: `thinks` s. One exchange after the other where there is a line, or where
+    they work `in_turn`."""
 
-    def __init__(self, port: Port, plan: BusPlan, thinks: Thinks) -> None:
+    def __init__(self, port: Port, plan: BusPlan, thinks: Thinks, in_turn: bool) -> None:
         self.pace, self.thinks = pace(port, plan.framing), thinks
+        self.in_turn = in_turn or self.pace.character > 0
         self.head, self.around = (0, 3) if plan.framing is Framing.RTU else (6, 7)  # bytes of a frame
         self.units = {unit.unit_id: unit for unit in plan.units}
         self.world: Virtual | None = None
@@ -40,7 +42,7 @@ class Line:
         received = max(now, self.free) + self.pace.lasts(len(request) - self.around)
         thinks = max(self.pace.silence, self.thinks(self.units[request[self.head]]))
         answered = received + thinks + self.pace.lasts(len(answer) - self.around)
-        if self.pace.character:
+        if self.in_turn:
             self.free = answered + self.pace.silence
         self.asked.append((received, answered))
         return [(answered - now, answer)]
@@ -49,11 +51,11 @@ class Line:
 class World:
     """The bus of these units on a line as slow as a real one."""
 
-    def __init__(self, port: Port, plan: BusPlan, thinks: Thinks) -> None:
+    def __init__(self, port: Port, plan: BusPlan, thinks: Thinks, in_turn: bool = False) -> None:
         self.port, self.plan = port, plan
         driver = build(LinkPlan("bus", port, plan))
         assert isinstance(driver, Bus)
-        self.line = Line(port, plan, thinks)
+        self.line = Line(port, plan, thinks, in_turn)
         slave = Slave({unit.unit_id: EVERYTHING for unit in plan.units}, tcp=plan.framing is Framing.TCP)
         self.line.world = self.virtual = Virtual(driver, slave, self.line)
 
@@ -119,19 +121,28 @@ def test_no_value_is_older_than_was_promised_in_an_hour() -> None:
 
 
 @pytest.mark.parametrize(
-    ("port", "outstanding"),
-    [(SERIAL, 1), (NETWORK, 1), (NETWORK, 3), (GATEWAY, 1), (GATEWAY, 3)],
-    ids=["serial", "network", "network-3", "gateway", "gateway-3"],
+    ("port", "outstanding", "in_turn"),
+    [
+        (SERIAL, 1, True),
+        (NETWORK, 1, True),
+        (NETWORK, 3, False),
+        (NETWORK, 3, True),
+        (GATEWAY, 1, True),
+        (GATEWAY, 3, True),
+    ],
+    ids=["serial", "network", "network-3", "network-3-in-turn", "gateway", "gateway-3"],
 )
 @pytest.mark.parametrize("seed", range(3))
-def test_no_value_is_older_than_was_promised_on_any_bus(seed: int, port: Port, outstanding: int) -> None:
+def test_no_value_is_older_than_was_promised_on_any_bus(
+    seed: int, port: Port, outstanding: int, in_turn: bool
+) -> None:
     """Nearly as much as the line can do, and devices that are as slow as they may be or quicker."""
     random = Random(f"{seed} {port} {outstanding}")
     framing = Framing.RTU if port is SERIAL else Framing.TCP
     units = tuple(some_unit(random, n) for n in range(random.randint(2, 8)))
     plan = full(port, BusPlan(framing, units, outstanding=outstanding))
     quickest = random.choice([0.0, 1.0])
-    world = World(port, plan, lambda unit: unit.profile.turnaround * random.uniform(quickest, 1.0))
+    world = World(port, plan, lambda unit: unit.profile.turnaround * random.uniform(quickest, 1.0), in_turn)
     world.run(random, 60.0, pause=40.0)
     assert max(world.kept()) <= 1.0 + 1e-9
 

@@ -31,9 +31,8 @@ def figures() -> Iterator[Figure]:
 def _use() -> Figure:
     line = full_line(AT_ONCE)
     line.world.run(SPAN)
-    rounds = len(line.world.asked) / len(line.requests())
     note = "12 units, 200 points, 9600 baud; baseline: what the reads of a round cannot do without"
-    return Figure("line.round", SPAN / rounds, "s", line.must_last(), 1 / 0.95, note=note)
+    return Figure("line.round", SPAN / line.rounds(), "s", line.must_last(), 1 / 0.95, note=note)
 
 
 def _dead() -> Figure:
@@ -41,10 +40,10 @@ def _dead() -> Figure:
     line = full_line(period)
     line.world.run(10)
     line.dead(*DEAD)
-    since = line.world.now
+    before = {unit.device: line.delivered(unit) for unit in line.units}
     line.world.run(SPAN)
     rates = [
-        line.reads(unit, since) / (SPAN / period * len(line.requests(unit)))
+        (line.delivered(unit) - before[unit.device]) / (SPAN / period * len(line.requests(unit)))
         for unit in line.units
         if unit.unit_id not in DEAD
     ]

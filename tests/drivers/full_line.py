@@ -13,6 +13,7 @@ from sitewarden.drivers.plan import Framing
 from sitewarden.simulators.drift import Drift
 from sitewarden.simulators.modbus_slave import ModbusSlave, SlaveUnit
 from sitewarden.simulators.serial_gateway import GatewayLine, SerialGateway
+from sitewarden.simulators.wire import Faults
 from tests.drivers.paced import Paced
 
 BAUD = 9600
@@ -35,10 +36,23 @@ class Line:
         for slave in self.slaves:
             slave.deaf = slave.unit.unit_id in unit_ids
 
-    def reads(self, unit: Unit, since: float) -> int:
-        """How often the unit was asked since then."""
-        place = 0 if self.world.asked[0][1][0] else 6  # TCP begins with its number, which is small
-        return sum(frame[place] == unit.unit_id for mono, frame in self.world.asked if mono >= since)
+    def noisy(self, noise: float) -> None:
+        """So much of all bytes that the units say come with a bit flipped."""
+        for slave in self.slaves:
+            slave.faults = Faults(noise=noise)
+
+    def delivered(self, unit: Unit) -> int:
+        """How many reads of the unit brought values, from the beginning on."""
+        counters = self.world.bus.counters[unit.device]
+        return counters.answers - counters.exceptions
+
+    def rounds(self) -> float:
+        """How often all values came, from the beginning on. Nothing but reads was asked."""
+        return sum(map(self.delivered, self.units)) / len(self.requests())
+
+    def asked(self, unit: Unit, since: float) -> int:
+        """How many requests went to the unit since then."""
+        return sum(frame[0] == unit.unit_id for mono, frame in self.world.asked if mono >= since)
 
     def requests(self, unit: Unit | None = None) -> set[bytes]:
         """The different ones that were made, of this unit or of all."""

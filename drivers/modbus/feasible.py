@@ -154,6 +154,7 @@ class _Line:
     groups: Sequence[_Group]
     written: int  # ns that a command takes
     outstanding: int
+    ahead: int  # ns of work that may be out at once
 
     def response(self, mine: _Group, most: int) -> float:
         """ns, of the reads of a group. After `most` deadlines the bound for the rest of them has to do."""
@@ -190,12 +191,12 @@ class _Line:
     def _held_up(self, deadline: int) -> int:
         """ns of work by what was sent before and is less urgent."""
         if self.outstanding > 1:
-            return self.outstanding * max(group.longest for group in self.groups)
+            return self.ahead
         return max((group.longest for group in self.groups if group.interval > deadline), default=0)
 
     def _busy(self, most: int) -> float:
         """ns that the line may be busy without a rest."""
-        waits = self.written + self.outstanding * max(group.longest for group in self.groups)
+        waits = self.written + self.ahead
         busy = 1
         for _ in range(most):
             work = waits + sum(-(-busy // group.interval) * group.total for group in self.groups)
@@ -218,6 +219,7 @@ def _responses(polls: Sequence[Poll], written: float, outstanding: int) -> dict[
         interval: _Group(round(interval * NS), sum(each), max(each), min(each))
         for interval, each in costs.items()
     }
-    line = _Line(tuple(groups.values()), ceil(written * NS), outstanding)
+    ahead = sum(heapq.nlargest(outstanding, (ceil(poll.cost * NS) for poll in polls)))
+    line = _Line(tuple(groups.values()), ceil(written * NS), outstanding, ahead)
     most = WORK // max(len(groups), 1) ** 2
     return {interval: line.response(group, most) / NS for interval, group in groups.items()}

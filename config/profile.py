@@ -51,6 +51,7 @@ def load_profile(name: str, folders: Sequence[Path]) -> Profile:
         verified=file.verified,
         longest_read=file.longest_read,
         turnaround=file.turnaround,
+        turnaround_assumed="turnaround" not in file.model_fields_set,
         forbidden=tuple(whole.forbidden),
     )
 

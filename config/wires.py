@@ -143,7 +143,7 @@ def _unit(document: Document, file: SiteFile, name: str, profiles: Mapping[str, 
             (*loc, "scan"), f"an interval for the scan class {missing!r} of its profile", at_key=True
         )
     if device.turnaround is not None:
-        profile = replace(profile, turnaround=device.turnaround)
+        profile = replace(profile, turnaround=device.turnaround, turnaround_assumed=False)
     heartbeat = device.heartbeat or _heartbeat(file, name)
     return Unit(name, device.unit or 0, profile, scan, device.timeout, device.retries, heartbeat)
 

@@ -100,6 +100,7 @@ class Profile:
     verified: str = ""  # what was verified, and against what
     longest_read: int = 125  # registers in one read (V1.1b3, 6.3)
     turnaround: float = TURNAROUND  # s at most, when nothing is wrong, from a request to its answer
+    turnaround_assumed: bool = False  # since the source does not say it
     forbidden: tuple[tuple[Table, int, int], ...] = ()  # ranges [first, last] that must not be read
 
 

@@ -6,12 +6,14 @@ from math import ceil, floor
 
 from sitewarden.config.words import written
 from sitewarden.drivers.modbus.feasible import Forecast, Poll, forecast
-from sitewarden.drivers.plan import BusPlan, LinkPlan, SerialPort
+from sitewarden.drivers.modbus.points import TURNAROUND
+from sitewarden.drivers.plan import BusPlan, LinkPlan, Port, TcpPort
 from sitewarden.gateway.cli.common import counted, table
 
 CELLS = 50  # of a bar: the whole of the line's time
 SHADES = "█▓▒░"
 FREE = "·"
+MOST_NAMED = 4  # of the devices of which something is assumed
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,14 +30,9 @@ class Bus:
         return self.forecast.shares(lambda poll: poll.block.scan)
 
     @property
-    def assumed(self) -> str:
-        """What is not known of the line; empty if it is."""
-        if isinstance(self.link.port, SerialPort) or self.link.port.line_baud:
-            return ""
-        many = ", as if one request were worked on at a time" if self.plan.outstanding > 1 else ""
-        return (
-            f"only the devices' turnaround is counted{many}; is there a serial line behind? say its line_baud"
-        )
+    def assumed(self) -> Sequence[str]:
+        """What is not known of the line and its devices."""
+        return [*_assumed_of_devices(self.plan), *_assumed_of_line(self.link.port, self.plan)]
 
 
 def buses(links: Sequence[LinkPlan]) -> list[Bus]:
@@ -44,6 +41,21 @@ def buses(links: Sequence[LinkPlan]) -> list[Bus]:
         for link in links
         if isinstance(link.wire, BusPlan)
     ]
+
+
+def _assumed_of_devices(plan: BusPlan) -> Iterator[str]:
+    names = [unit.device for unit in plan.units if unit.profile.turnaround_assumed]
+    if names:
+        more = f" and {counted(len(names) - MOST_NAMED, 'other')}" if len(names) > MOST_NAMED else ""
+        of = ", ".join(names[:MOST_NAMED]) + more
+        yield f"a turnaround of {written(TURNAROUND)} is assumed, the source does not say: {of}"
+
+
+def _assumed_of_line(port: Port, plan: BusPlan) -> Iterator[str]:
+    if isinstance(port, TcpPort) and not port.line_baud:
+        many = ", as if one request were worked on at a time" if plan.outstanding > 1 else ""
+        behind = "is there a serial line behind? say its line_baud"
+        yield f"only the devices' turnaround is counted{many}; {behind}"
 
 
 def chart(found: Sequence[Bus]) -> str:
@@ -56,7 +68,7 @@ def chart(found: Sequence[Bus]) -> str:
         told = (
             f"{shade} {name} {_percent(share)}" for shade, (name, share) in zip(SHADES, parts, strict=False)
         )
-        lines += (" " * (widest + 2) + line for line in ("  ".join(told), bus.assumed) if line)
+        lines += (" " * (widest + 2) + line for line in ("  ".join(told), *bus.assumed) if line)
     return "\n".join(lines)
 
 
@@ -78,7 +90,7 @@ def in_numbers(found: Sequence[Bus]) -> Mapping[str, object]:
             bus.link.name: {
                 "utilisation": bus.forecast.utilisation,
                 "devices": bus.forecast.shares(lambda poll: poll.unit.device),
-                "assumed": bus.assumed,
+                "assumed": "; ".join(bus.assumed),
             }
             for bus in found
         },

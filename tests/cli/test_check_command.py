@@ -100,7 +100,9 @@ def test_each_point_has_its_age(shell: Shell) -> None:
     )
     bus = found["buses"]["bus-pump"]
     assert bus["utilisation"] == pytest.approx(sum(bus["devices"].values()))
-    assert (bus["assumed"], found["buses"]["lift-1"]["assumed"] != "") == ("", True)
+    nobody_says = "a turnaround of 10ms is assumed, the source does not say"
+    assert bus["assumed"] == f"{nobody_says}: pump-1, pump-2, tank"
+    assert found["buses"]["lift-1"]["assumed"].startswith(f"{nobody_says}: lift-a; only the devices'")
 
 
 def test_a_bus_that_cannot_keep_its_intervals_is_refused(shell: Shell, folder: Path) -> None:
@@ -112,6 +114,16 @@ def test_a_bus_that_cannot_keep_its_intervals_is_refused(shell: Shell, folder: P
     mistake, _ = typed.err.splitlines()
     for readme in ("README.md", "README.zh.md"):
         assert mistake.replace("slow.yaml", "site.yaml") in (ROOT / readme).read_text("utf-8")
+
+
+def test_a_turnaround_that_is_said_is_not_assumed(shell: Shell, folder: Path) -> None:
+    text = (folder / "site.yaml").read_text("utf-8")
+    said = text.replace("unit: 11,", "unit: 11, turnaround: 10ms,")
+    assert said != text
+    (folder / "said.yaml").write_text(said, "utf-8")
+    assert (
+        shell("check", "said.yaml", "--json").json["buses"]["bus-pump"]["assumed"].endswith(": pump-2, tank")
+    )
 
 
 def test_many_devices_share_a_bar(shell: Shell, folder: Path) -> None:

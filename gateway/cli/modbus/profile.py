@@ -42,14 +42,16 @@ WORDS: Mapping[Language, Mapping[str, str]] = {
     Language.EN: {
         "source": "Source",
         "verified": "Verified",
-        "limits": "Reads at most {longest} registers at once, answers within {turnaround:g} ms.",
+        "limits": "Reads at most {longest} registers at once, answers within {turnaround:g} ms{assumed}.",
+        "assumed": " (assumed, the source does not say)",
         "forbidden": "Must not be read: {ranges}.",
         "any": "yes",
     },
     Language.ZH: {
         "source": "来源",
         "verified": "验证情况",
-        "limits": "一次最多读 {longest} 个寄存器，应答不超过 {turnaround:g} ms。",
+        "limits": "一次最多读 {longest} 个寄存器，应答不超过 {turnaround:g} ms{assumed}。",
+        "assumed": "（假定值，来源未说明）",
         "forbidden": "禁止读取：{ranges}。",
         "any": "是",
     },
@@ -145,7 +147,11 @@ def _page(profile: Profile, title: str, lang: Language) -> Iterator[str]:
     yield table(HEADS[lang], (_row(point, lang) for point in points))
     if named := [point for point in points if point.names]:
         yield "\n".join(_named(point, lang) for point in named)
-    limits = words["limits"].format(longest=profile.longest_read, turnaround=profile.turnaround * 1000)
+    limits = words["limits"].format(
+        longest=profile.longest_read,
+        turnaround=profile.turnaround * 1000,
+        assumed=words["assumed"] if profile.turnaround_assumed else "",
+    )
     if profile.forbidden:
         ranges = ", ".join(f"{of} {first}–{last}" for of, first, last in profile.forbidden)
         limits += f"\n{words['forbidden'].format(ranges=ranges)}"

@@ -50,9 +50,17 @@ def test_the_page_says_where_what_stands_and_how_it_reads(shell: Shell, pump: Pa
     assert page[12:] == [
         "mode: 0 off",
         "",
-        "Reads at most 125 registers at once, answers within 10 ms.",
+        "Reads at most 125 registers at once, answers within 10 ms (assumed, the source does not say).",
         "Must not be read: holding 49–59.",
     ]
+
+
+def test_what_the_source_says_is_not_assumed(shell: Shell, pump: Path) -> None:
+    pump.write_text(f"turnaround: 10ms\n{PUMP}", "utf-8")
+    assert "at once, answers within 10 ms." in shell("modbus", "profile", "my-pump", "--lang", "en").out
+    assert shell("modbus", "profile", "my-pump", "--json").json["turnaround_assumed"] is False
+    (pump.parent / "mine.yaml").write_text("extends: my-pump", "utf-8")
+    assert "answers within 10 ms." in shell("modbus", "profile", "mine", "--lang", "en").out
 
 
 def test_its_language_is_the_terminals(shell: Shell, pump: Path, monkeypatch: pytest.MonkeyPatch) -> None:

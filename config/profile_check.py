@@ -14,10 +14,11 @@ from dataclasses import dataclass
 from sitewarden.config.document import Document, Loc
 from sitewarden.config.profile_address import as_written
 from sitewarden.config.profile_shape import ADDRESSES, PointShape, WholePoint, WholeProfile
+from sitewarden.drivers.modbus.codec import BIT_TABLES
 from sitewarden.drivers.modbus.points import Kind, Order, Table
+from sitewarden.drivers.modbus.request import MOST_WRITTEN
 
 WRITABLE = frozenset({Table.COIL, Table.HOLDING})
-BIT_TABLES = frozenset({Table.COIL, Table.DISCRETE})
 PARTS = frozenset({Kind.BIT, Kind.U8H, Kind.U8L})
 NAMED = frozenset({Kind.ENUM, Kind.BITS})
 QUANTITIES = frozenset(Kind) - NAMED - {Kind.BOOL, Kind.BIT, Kind.STRING}
@@ -80,6 +81,8 @@ def _mistakes_of_writing(point: WholePoint) -> Iterator[tuple[str, str]]:
     if point.writable and point.type in PARTS:
         whole = "make the whole register a point of the type 'bits'"
         yield "writable", f"no {str(point.type)!r} to be writable: {whole}"
+    if point.writable and point.width > (most := MOST_WRITTEN.get(point.table, point.width)):
+        yield "words", f"at most {most} where writable is true: more cannot be written in one request"
     if point.limits and not point.writable:
         yield "limits", "limits only where writable is true"
 

@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from sitewarden.drivers.modbus.codec import BIT_TABLES, width
 from sitewarden.drivers.modbus.pace import Pace
 from sitewarden.drivers.modbus.points import Point, Profile, Table, Unit
+from sitewarden.drivers.modbus.request import MOST_READ
 
-MOST_REGISTERS, MOST_BITS = 125, 2000  # in one read (V1.1b3, 6.1 to 6.4)
 READ_PDU = 5  # bytes of a read
 ANSWER_PDU = 2  # bytes of its answer without the data
 
@@ -123,7 +123,8 @@ def _cheapest(spans: Sequence[Span], table: Table, profile: Profile, pace: Pace)
     the byte.
     """
     bits = table in BIT_TABLES
-    grain, most = (8, MOST_BITS) if bits else (1, min(MOST_REGISTERS, profile.longest_read))
+    most = MOST_READ[table] if bits else min(MOST_READ[table], profile.longest_read)
+    grain = 8 if bits else 1
     read, byte = _prices(pace, profile.turnaround)
     price = byte if bits else 2 * byte
     forbidden = [(first, last) for where, first, last in profile.forbidden if where is table]

@@ -13,6 +13,13 @@ from sitewarden.rules.model import Reason
 
 READ: Mapping[Table, int] = {Table.COIL: 1, Table.DISCRETE: 2, Table.HOLDING: 3, Table.INPUT: 4}
 WRITE_COIL, WRITE_REGISTER, WRITE_COILS, WRITE_REGISTERS = 5, 6, 15, 16
+MOST_READ: Mapping[Table, int] = {  # in one request (6.1 to 6.4)
+    Table.COIL: 2000,
+    Table.DISCRETE: 2000,
+    Table.HOLDING: 125,
+    Table.INPUT: 125,
+}
+MOST_WRITTEN: Mapping[Table, int] = {Table.COIL: 1968, Table.HOLDING: 123}  # the same (6.11 and 6.12)
 COIL_ON, COIL_OFF = b"\xff\x00", b"\x00\x00"
 
 EXCEPTION = 0x80  # set in the function code of a refusal

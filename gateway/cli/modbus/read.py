@@ -21,8 +21,6 @@ from sitewarden.gateway.cli.modbus.master import Answer, Master, NoAnswer
 from sitewarden.gateway.cli.modbus.meanings import Arrangement, Span
 from sitewarden.gateway.clock import Clock
 
-MOST: Mapping[bool, int] = {True: 2000, False: 125}  # addresses in one request: bits, registers (V1.1b3, 6)
-
 
 def read(
     link: options.Link,
@@ -54,8 +52,8 @@ def read(
     sitewarden modbus read tcp://10.0.0.7:502 1 input 0 10 --every 1s
     """
     first = address - documented
-    if not 0 <= first <= options.HIGHEST + 1 - count or count > MOST[name in BIT_TABLES]:
-        most = f"at most {MOST[name in BIT_TABLES]} in one request, up to wire address {options.HIGHEST}"
+    if not 0 <= first <= options.HIGHEST + 1 - count or count > request.MOST_READ[name]:
+        most = f"at most {request.MOST_READ[name]} in one request, up to wire address {options.HIGHEST}"
         counted = "; a manual counts from 1" if first < 0 else ""
         raise typer.BadParameter(f"found {count} from {address} on, expected {most}{counted}")
     line = options.resolve(

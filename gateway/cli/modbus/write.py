@@ -17,7 +17,6 @@ from sitewarden.gateway.cli.modbus.meanings import Arrangement
 from sitewarden.gateway.cli.modbus.read import Asked, reference, unpacked
 from sitewarden.gateway.cli.modbus.typed import Type, coils, registers
 
-MOST = {Table.COIL: 1968, Table.HOLDING: 123}  # in one request (V1.1b3, 6.11 and 6.12)
 EVERYBODY = 0
 
 
@@ -84,14 +83,14 @@ def write(
 def _wanted(
     unit: int, of: Table, first: int, values: Sequence[str], kind: Type, order: Arrangement
 ) -> "Wanted":
-    if of not in MOST:
+    if of not in request.MOST_WRITTEN:
         raise typer.BadParameter(f"found {of}, which can only be read; expected coil or holding")
     try:
         words = coils(values) if of is Table.COIL else registers(values, kind, order)
     except ValueError as error:
         raise typer.BadParameter(str(error)) from None
-    if first < 0 or not 1 <= len(words) <= min(MOST[of], options.HIGHEST + 1 - first):
-        most = f"1 to {MOST[of]} in one request, up to wire address {options.HIGHEST}"
+    if first < 0 or not 1 <= len(words) <= min(request.MOST_WRITTEN[of], options.HIGHEST + 1 - first):
+        most = f"1 to {request.MOST_WRITTEN[of]} in one request, up to wire address {options.HIGHEST}"
         raise typer.BadParameter(f"found {len(words)} from {first} on, expected {most}")
     return Wanted(Asked(unit, of, first, len(words)), words)
 

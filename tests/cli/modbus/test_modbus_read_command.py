@@ -90,7 +90,7 @@ def test_it_reads_again_and_again_and_marks_what_changed(
                 raise KeyboardInterrupt
 
     monkeypatch.setattr(time, "sleep", wait)
-    typed = shell("modbus", "read", "line", "17", "coil", "0", "2", "--every", "1s", "--timeout", "50ms")
+    typed = shell("modbus", "read", "line", "17", "coil", "0", "2", "--every", "1s", "--timeout", "1s")
     assert typed.code == 0
     assert "unit 17: no answer" in typed.err
     rows = [line.split() for line in typed.out.splitlines() if "(0000" in line]

@@ -83,7 +83,9 @@ class DeviceShape(Shape):
     profile: str | None = None
     unit: int | None = None
     scan: dict[str, Pause] = Field(default_factory=dict)
-    timeout: Pause = 0.3
+    timeout: Pause | None = Field(
+        default=None, description="until a request counts as unanswered; 300ms, or twice the turnaround"
+    )
     retries: int = Field(default=1, ge=0, le=10)
     turnaround: Pause | None = None
     heartbeat: Pause | None = None

@@ -11,6 +11,7 @@ from sitewarden.config.errors import ConfigErrors, did_you_mean, one_of
 from sitewarden.config.fit import fit
 from sitewarden.config.profile import SHIPPED, available, load_profile
 from sitewarden.config.shape import LinkShape, SiteFile
+from sitewarden.config.words import written
 from sitewarden.drivers.cards.readers import READERS
 from sitewarden.drivers.modbus.points import Point, Profile, Unit
 from sitewarden.drivers.plan import (
@@ -22,6 +23,7 @@ from sitewarden.drivers.plan import (
 )
 
 SCAN = {"fast": 0.2, "normal": 1.0, "slow": 10.0}  # s, unless a device says otherwise
+TIMEOUT = 0.3  # s, the least unless a device says otherwise
 HEARTBEAT = 60.0  # s
 EVERYONE = 0  # unit id on a serial line (V1.02, 2.2)
 UNIT_ONLY = frozenset({"unit", "scan", "timeout", "retries", "turnaround", "heartbeat"})
@@ -144,8 +146,12 @@ def _unit(document: Document, file: SiteFile, name: str, profiles: Mapping[str, 
         )
     if device.turnaround is not None:
         profile = replace(profile, turnaround=device.turnaround, turnaround_assumed=False)
+    timeout = device.timeout or max(TIMEOUT, 2 * profile.turnaround)
+    if timeout <= profile.turnaround:
+        expected = f"more than its turnaround, {written(profile.turnaround)}: nothing would be waited for"
+        document.wrong((*loc, "timeout"), expected)
     heartbeat = device.heartbeat or _heartbeat(file, name)
-    return Unit(name, device.unit or 0, profile, scan, device.timeout, device.retries, heartbeat)
+    return Unit(name, device.unit or 0, profile, scan, timeout, device.retries, heartbeat)
 
 
 def _everyone(made: Wires, unit: Unit, link: LinkShape) -> None:

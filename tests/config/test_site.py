@@ -187,6 +187,19 @@ def test_a_device_may_be_slower_than_its_profile_says(tmp_path: Path) -> None:
     assert slow == {"io-1": 0.01, "pump-1": 0.08, "lift-a": 0.01}
 
 
+@pytest.mark.parametrize(
+    ("keys", "timeout"),
+    [("", 0.3), (", turnaround: 400ms", 0.8), (", turnaround: 400ms, timeout: 500ms", 0.5)],
+)
+def test_a_slow_device_is_waited_for(tmp_path: Path, keys: str, timeout: float) -> None:
+    devices = SECTIONS["devices"].replace(
+        "lift-1, unit: 247, profile: pump", f"lift-1, unit: 247, profile: pump{keys}"
+    )
+    buses = [link.wire for link in good(tmp_path, devices=devices).links if isinstance(link.wire, BusPlan)]
+    units = {unit.device: unit for bus in buses for unit in bus.units}
+    assert (units["lift-a"].timeout, units["io-1"].timeout) == (timeout, 0.3)
+
+
 def test_a_stale_rule_quickens_the_heartbeat_of_its_device(tmp_path: Path) -> None:
     """An unchanged value is repeated at each heartbeat only: a slower one would look like silence."""
     bus = next(link.wire for link in good(tmp_path).links if link.name == "bus-1")

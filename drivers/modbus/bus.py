@@ -21,6 +21,8 @@ from sitewarden.rules.model import Command, Reason, Stamp
 PROBES_SHARE = 0.05  # of the line's time, while any unit answers
 PROBE_WAITS = 1.0  # s at most for a moment in which it is in nobody's way
 EVERYONE = 0  # unit id on a serial line: all units do it, and none answers (V1.02, 2.2)
+CHATTER = 0.2  # s; on a line that never rests we speak all the same, and tell what comes of it
+QUEUED = 4  # requests of one unit, at most, that a gateway is thought to wait for in turn
 BROADCAST_REST = 0.1  # s in which all units do what was broadcast (V1.02, 2.4.1)
 
 
@@ -33,7 +35,7 @@ class _Asked:
     sent_at: float
     patience: float  # s that it is waited for once it is its turn
     deadline: float
-    probe: bool  # its unit was thought to be away
+    probe: bool  # a read of a unit that was thought to be away
 
 
 class Bus:
@@ -59,8 +61,10 @@ class Bus:
         self._asked: dict[Request, _Asked] = {}
         self._open = False
         self._free_at = 0.0  # the line rests until then
+        self._rests_by = 0.0  # however much is heard
         self._probe_from = 0.0  # no probe before
         self._busy_until = -inf  # a gateway may wait so long for the unit that did not answer us
+        self._heard = True  # an answer, since then
 
     @property
     def counters(self) -> Mapping[str, Counters]:
@@ -92,7 +96,8 @@ class Bus:
         return [event for station in self._stations.values() for event in station.lost(at, reason)]
 
     def received(self, data: bytes, at: Stamp) -> list[Output]:
-        self._free_at = at.mono + self._wire.pace.silence
+        rested = at.mono + self._wire.pace.silence
+        self._free_at = max(self._free_at, min(rested, self._rests_by))
         outputs: list[Output] = []
         for answer in self._wire.take(data, at):
             if asked := self._asked.get(answer.request):
@@ -120,6 +125,7 @@ class Bus:
 
     def _answered(self, asked: _Asked, answer: Answer, at: Stamp) -> list[Output]:
         station, job = asked.station, asked.job
+        self._busy_until, self._heard = at.mono, True
         self._ended(asked, at)
         if answer.broken:
             return self._garbled(asked, at)
@@ -141,8 +147,9 @@ class Bus:
         """Nor will the unit's others be answered that are out: they came to it later."""
         station, request = asked.station, asked.job.request
         others = [other for other in self._asked.values() if other.station is station and other is not asked]
-        if self._wire.numbered:
-            self._busy_until = max(at.mono, self._busy_until) + self._wire.late * (1 + len(others))
+        if self._wire.numbered and self._heard:  # else it is no gateway that works in turn, or all are dead
+            self._busy_until = at.mono + self._wire.late * min(1 + len(others), QUEUED)
+            self._heard = False
         self._ended(asked, at)
         station.unanswered(request, asked.sent_at + self._lasts(request), at)
         if self._wire.give_up(request):
@@ -157,6 +164,8 @@ class Bus:
         return outputs
 
     def _ended(self, asked: _Asked, at: Stamp) -> None:
+        self._free_at = at.mono + self._wire.pace.silence
+        self._rests_by = at.mono + CHATTER
         was_oldest = self._oldest is asked
         del self._asked[asked.job.request]
         if was_oldest and (oldest := self._oldest):
@@ -186,11 +195,12 @@ class Bus:
             yield from station.sent(job, at)
 
     def _asking(self, station: Station, job: Poll | Write, at: Stamp) -> _Asked:
-        if station.resting:
+        probe = station.resting and isinstance(job, Poll)
+        if probe:
             self._probe_from = inf  # one at a time
-        patience = self._lasts(job.request) + station.wait
+        patience = self._lasts(job.request) + station.wait(job)
         deadline = max(at.mono, self._busy_until) + patience
-        return _Asked(station, job, at.mono, patience, deadline, probe=station.resting)
+        return _Asked(station, job, at.mono, patience, deadline, probe)
 
     def _next(self, at: Stamp) -> tuple[Station, Poll | Write] | None:
         return self._next_write(at) or self._next_probe(at) or self._next_read(at)
@@ -207,7 +217,7 @@ class Bus:
         if poll is None or poll.out:
             return None
         next_read = self._reads.next_due()
-        if next_read < at.mono + poll.station.wait and at.mono < poll.due + PROBE_WAITS:
+        if next_read < at.mono + poll.station.wait(poll) and at.mono < poll.due + PROBE_WAITS:
             self._probes.add(poll, poll.due, poll.due)
             self._probe_from = max(next_read, at.mono)
             return None

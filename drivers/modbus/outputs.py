@@ -13,10 +13,11 @@ from sitewarden.drivers.modbus.codec import decode, encode
 from sitewarden.drivers.modbus.limits import encoded, is_writable
 from sitewarden.drivers.modbus.points import Kind, Point, Table, Unit
 from sitewarden.drivers.modbus.request import Request, write
-from sitewarden.rules.model import Command, Do, Outcome, Reason, Stamp, Value, WriteEnded
+from sitewarden.rules.model import Command, Do, Event, Outcome, Reason, Stamp, Trouble, Value, WriteEnded
 
 LAPSES = 10.0  # s; a barrier must not open minutes after the swipe
-REFUSED = 1.0  # s until what the unit has refused is tried again
+REST, REST_MOST = 1.0, 2.0  # s until what has come to nothing is tried again
+TOLD = 3  # tries that came to nothing, in a row, are told
 MOST_COILS = 1968  # in one write (V1.1b3, 6.11)
 LATER = frozenset({Reason.ACKNOWLEDGED, Reason.BUSY})  # exceptions that ask for patience
 
@@ -31,13 +32,15 @@ class Output:
     off_at: float | None = None  # the end of the pulse under way
     perhaps_on: bool = False  # a pulse's on was sent, and no off confirmed since
     expect: bytes | None = None  # must be read back so
-    rests_until: float = -inf  # the unit has refused
+    fails: int = 0  # tries that came to nothing, in a row
+    told: bool = False  # that they did
+    rests_until: float = -inf  # another try may
     last: bytes | None = None  # as it was read last
     before: bytes | None = None  # as it was read last before the write
     writing: bool = False  # what is under way is a write, and how it ends is told
 
     def command(self, do: Do, seconds: float, at: Stamp) -> None:
-        self.rests_until, self.writing = -inf, False
+        self.fails, self.rests_until, self.writing = 0, -inf, False
         match do:
             case Do.PULSE if self.held:
                 return
@@ -49,7 +52,7 @@ class Output:
                 self.put(encode(self.point, self.held))
 
     def write(self, raw: bytes, at: Stamp) -> None:
-        self.rests_until, self.held = -inf, False
+        self.fails, self.rests_until, self.held = 0, -inf, False
         self.put(raw, at.mono + LAPSES)
         self.writing, self.before = True, self.last
 
@@ -83,27 +86,35 @@ class Output:
             return
         if self.pulse is not None:
             self.off_at = at.mono + self.pulse
+            self.fails = 0  # nothing is read back of it
         else:
             self.perhaps_on = False
         self.want = self.lapses = self.pulse = None
 
-    def refused(self, at: Stamp) -> None:
-        self.rests_until = at.mono + REFUSED
+    def failed(self, retries: int, at: Stamp) -> None:
+        """A try came to nothing. So many more follow at once, the others after a rest, in which the unit's
+        other outputs and reads have their turn."""
+        self.fails += 1
+        if self.fails > retries:
+            self.rests_until = at.mono + min(REST * (self.fails - retries), REST_MOST)
 
     def ended(self) -> None:
         """Nothing is to be written, or read back, any more."""
         self.want = self.expect = self.lapses = None
         self.writing = False
 
-    def seen(self, raw: bytes) -> None:
-        """The unit was read: what was commanded is there, or is commanded once more."""
+    def seen(self, raw: bytes) -> bool:
+        """The unit was read: what was commanded is there, or (False) is commanded once more."""
         self.last = raw
         if self.expect is None or self.want is not None:
-            return
+            return True
         if raw != self.expect:
             self.want = self.expect
-        elif not self.held:
+            return False
+        self.fails = 0
+        if not self.held:
             self.expect = None
+        return True
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +164,7 @@ class Outputs:
         request = write(self._unit.unit_id, first.table, first.address, values)
         return Write(request, tuple(run), tuple(values))
 
-    def refused(self, write: Write, reason: Reason, at: Stamp) -> Iterator[WriteEnded]:
+    def refused(self, write: Write, reason: Reason, at: Stamp) -> Iterator[Event]:
         """Not every device knows how to write several coils, or has them all: then one by one."""
         if len(write.outputs) > 1:
             self.joins = False
@@ -162,9 +173,16 @@ class Outputs:
         if output.writing and value == output.want and reason not in LATER:
             yield self._ended(output, Outcome.REFUSED, at, reason=reason)
         else:
-            output.refused(at)
+            yield from self._failed(output, 0, at)
 
-    def broadcast(self, write: Write, at: Stamp) -> Iterator[WriteEnded]:
+    def missed(self, write: Write, at: Stamp) -> Iterator[Event]:
+        """The unit did not answer. Whether it is there at all its reads will show."""
+        for output in write.outputs:
+            yield from self._failed(output, self._unit.retries, at)
+        if len(write.outputs) > 1 and write.outputs[0].fails > self._unit.retries:
+            self.joins = False
+
+    def broadcast(self, write: Write, at: Stamp) -> Iterator[Event]:
         """All units have heard it, as far as anybody can know: none of them answers."""
         write.confirmed(at)
         for output in write.outputs:
@@ -184,11 +202,15 @@ class Outputs:
     def among(self, points: Iterable[Point]) -> tuple[Output, ...]:
         return tuple(self._all[point.name] for point in points if point.name in self._all)
 
-    def seen(self, output: Output, raw: bytes, at: Stamp) -> Iterator[WriteEnded]:
+    def seen(self, output: Output, raw: bytes, at: Stamp) -> Iterator[Event]:
         """The unit was read, and the output in it."""
         if output.writing and output.want is None:
             yield self._ended(output, _compared(output, raw), at, raw)
-        output.seen(raw)
+        if not output.seen(raw):
+            yield from self._failed(output, self._unit.retries, at)
+        elif output.told and not output.fails:
+            output.told = False
+            yield Trouble("output_fails", self._point(output), False, at)
         if output.want is not None:
             self._active.add(output)
 
@@ -198,6 +220,15 @@ class Outputs:
             if output.held:
                 output.want = output.expect
                 self._active.add(output)
+
+    def _failed(self, output: Output, retries: int, at: Stamp) -> Iterator[Trouble]:
+        output.failed(retries, at)
+        if output.fails >= TOLD and not output.told:
+            output.told = True
+            yield Trouble("output_fails", self._point(output), True, at)
+
+    def _point(self, output: Output) -> str:
+        return f"{self._unit.device}.{output.point.name}"
 
     def _ended(
         self,
@@ -209,7 +240,7 @@ class Outputs:
     ) -> WriteEnded:
         output.ended()
         before, read = _value(output.point, output.before), _value(output.point, raw)
-        return WriteEnded(f"{self._unit.device}.{output.point.name}", outcome, at, before, read, reason)
+        return WriteEnded(self._point(output), outcome, at, before, read, reason)
 
     def _named(self, name: str) -> Output:
         if output := self._all.get(name):

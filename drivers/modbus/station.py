@@ -5,16 +5,18 @@ that its time-outs do not eat the time of the others. A read that fails while th
 its own points only.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from math import inf
 
+from sitewarden.drivers.modbus.late import Late
 from sitewarden.drivers.modbus.outputs import Output, Outputs, Write
 from sitewarden.drivers.modbus.patience import Patience
 from sitewarden.drivers.modbus.planner import Block, halves, plan
 from sitewarden.drivers.modbus.points import Unit
-from sitewarden.drivers.modbus.request import Request, read, refusal
+from sitewarden.drivers.modbus.request import READ, Request, read, refusal
 from sitewarden.drivers.modbus.schedule import Schedule
+from sitewarden.drivers.modbus.unread import Unread
 from sitewarden.drivers.modbus.watch import Watch, part
 from sitewarden.drivers.modbus.wire import Counters, Wire
 from sitewarden.rules.model import Event, LinkChanged, Reason, Stamp, Trouble, Value
@@ -22,18 +24,9 @@ from sitewarden.rules.model import Event, LinkChanged, Reason, Stamp, Trouble, V
 PROBE_FIRST, PROBE_MOST = 1.0, 30.0  # s between probes of a unit that does not answer, doubling
 PROBE_EAGER = 2.0  # s at most while something is to be written to it as soon as it is back
 LATE_MOST = 5.0  # s after a time-out in which the answer of a unit may still come that never was prompt
+REJOIN = 10.0  # s until a unit that refuses everything is read by its plan again
 SPEAKS_FOR = frozenset({Reason.NO_PATH, Reason.NO_ANSWER})  # a gateway, for a unit that it cannot reach
 SPLITS = frozenset({Reason.ILLEGAL_ADDRESS, Reason.ILLEGAL_VALUE})  # the latter: too many registers
-
-
-@dataclass(frozen=True, slots=True)
-class Owed:
-    """Answers that may still come to requests of one function: nothing in them says which addresses they
-    are about, nor whom a refusal refuses, so that they would be taken for the answer to any other."""
-
-    request: Request | None  # whose they are; None: it was answered, by who knows which of them
-    since: float  # when the first of them was sent
-    until: float
 
 
 @dataclass(slots=True, eq=False)
@@ -48,6 +41,7 @@ class Poll:
     period: float
     due: float = 0.0
     misses: int = 0  # in a row
+    refused: bool = False  # the last answer
     broken: bool = False  # what came of it made our own code fail
     out: bool = False  # its request is
     overtaken: bool = False  # what it reads may be older than a write that was confirmed meanwhile
@@ -66,19 +60,19 @@ class Station:
         self.outputs = Outputs(unit)
         self.writes = any(point.writable for point in unit.profile.points)
         self.resting = False  # the breaker is open: the unit is probed, and asked nothing else
-        self._polls = [
-            self._poll(block, Watch(unit.device, block, unit.heartbeat))
-            for block in (() if broadcast else plan(unit, wire.pace))
-        ]
+        self._plan = () if broadcast else plan(unit, wire.pace)
+        self._polls = [self._poll(block, []) for block in self._plan]
+        self._unread = Unread(unit.device, len(unit.profile.points))
         self._patience = Patience(unit.timeout)
         self._up: bool | None = None  # None: not known yet
         self._suspect = False  # one poll failed for good; the next answer or none decides
         self._misses = 0  # unanswered requests in a row
         self._pause = PROBE_FIRST
+        self._probe_at = -inf  # when it is probed, while it rests
         self._write_at = -inf  # no write before
         self._hold_until = -inf  # no read before
         self._writing = False  # one is out
-        self._owed: dict[int, Owed] = {}  # by function
+        self._late = Late()
         self._split = False  # the plan had to be split, and that was said
 
     # -- what is next ----------------------------------------------------------------------------
@@ -87,6 +81,7 @@ class Station:
         self.resting = self._suspect = self._writing = False
         self._misses, self._pause = 0, PROBE_FIRST
         self._write_at = self._hold_until = -inf
+        self._join()
         self._resume(at)
         self.outputs.returned()
         if self.broadcast:  # the line is there; whether anybody listens nobody can know
@@ -123,17 +118,16 @@ class Station:
         else:
             self._writing = True
 
-    @property
-    def wait(self) -> float:
-        """s until a request counts as unanswered, without its time on the wire."""
-        return self._patience.wait(self._misses > 0)
+    def wait(self, job: Poll | Write) -> float:
+        """s until its request counts as unanswered, without its time on the wire. A write may take a unit
+        much longer than a read."""
+        return self.unit.timeout if isinstance(job, Write) else self._patience.wait(self._misses > 0)
 
     def free_at(self, request: Request, at: Stamp) -> float | None:
         """When `request` may be sent; None: now."""
         if (self._misses or not self._up) and any(poll.out for poll in self._polls):
-            return at.mono + self.wait  # while it is in doubt it is asked one thing at a time
-        owed = self._owed.get(request.function)
-        free_at = max(self._hold_until, owed.until if owed and owed.request is not request else -inf)
+            return at.mono + self.unit.timeout  # while it is in doubt it is asked one thing at a time
+        free_at = max(self._hold_until, self._late.free_at(request))
         return free_at if at.mono < free_at else None
 
     # -- what came -------------------------------------------------------------------------------
@@ -149,12 +143,17 @@ class Station:
         self._misses, self._suspect = 0, False
         if isinstance(job, Poll):
             job.out = False
-        self._learn(job.request, since, at)
+        ambiguous = at.mono < self._late.free_at(job.request)
+        since = self._late.answered(job.request, since, at, self._may_be_late, self._alike(job.request))
+        if isinstance(job, Poll):  # from the first try on: else a slow unit looked like a quick one
+            self._patience.answered(max(at.mono - since, 0.0))
         yield from self._came(at)
         match job:
             case Write():
                 self._writing = False
-                if refused:
+                if refused and ambiguous:
+                    yield from self.missed(job, Reason.PROTOCOL, at)
+                elif refused:
                     self.counters.exceptions += 1
                     yield from self.outputs.refused(job, refused, at)
                 else:
@@ -173,14 +172,17 @@ class Station:
             job.out = job.overtaken = False
         else:
             self._writing = False
+            yield from self.outputs.missed(job, at)
         if self.resting:
-            if at.mono >= self._write_at:  # else it was out when the unit was given up
+            if isinstance(job, Write):
+                self._write_at = at.mono + PROBE_EAGER
+            elif at.mono >= self._probe_at:  # else it was out when the unit was given up
                 self._rest(at)
+        elif isinstance(job, Write):
+            if self._misses > self.unit.retries and not self._suspect:
+                self._suspects(self._polls, reason, at)
         elif self._suspect:
             yield from self._down(reason, at)
-        elif isinstance(job, Write):
-            if self._misses > self.unit.retries:
-                yield from self._down(reason, at)
         elif job.misses <= self.unit.retries:
             self._reads.add(job, self._next_try(reason, at), -inf)
         else:
@@ -197,25 +199,19 @@ class Station:
 
     def unanswered(self, request: Request, since: float, at: Stamp) -> None:
         """The answer to `request` may still come, late."""
-        if self._wire.numbered:
-            return
-        before = self._owed.get(request.function)
-        if before and before.request is request and since < before.until:
-            since = before.since
-        self._owed[request.function] = Owed(request, since, at.mono + self._late)
+        if not self._wire.numbered:
+            self._late.unanswered(request, since, at, self._may_be_late)
+
+    def _alike(self, request: Request) -> bool:
+        """Whether the unit may be asked anything else with this function."""
+        return request.function not in READ.values() or any(
+            poll.request is not request and poll.request.function == request.function for poll in self._polls
+        )
 
     @property
-    def _late(self) -> float:
+    def _may_be_late(self) -> float:
+        """s after a time-out in which an answer may still come."""
         return self._wire.late if self._patience.learned else LATE_MOST
-
-    def _learn(self, request: Request, since: float, at: Stamp) -> None:
-        """How long the answer took. After a time-out it may be the one to the first try, and the one to the
-        second is still to come: that counts from the first (else a slow unit looked like a quick one)."""
-        owed = self._owed.pop(request.function, None)
-        if owed and since < owed.until:
-            self._owed[request.function] = Owed(None, owed.since, at.mono + self._late)
-            since = owed.since
-        self._patience.answered(max(at.mono - since, 0.0))
 
     def broken(self, poll: Poll, error: Exception, at: Stamp) -> Iterator[Event]:
         """Our own code raised over an answer: these points are bad, the others go on."""
@@ -238,7 +234,9 @@ class Station:
             yield from self.outputs.seen(output, part(poll.block, output.point, raw), at)
         if poll.broken:
             yield Trouble("driver_failed", self.unit.device, False, at)
-        poll.misses, poll.broken = 0, False
+        poll.misses, poll.broken, poll.refused = 0, False, False
+        self._unread.good(poll)
+        yield from self._unread.news(at)
         self._again(poll, at)
 
     def _next_try(self, reason: Reason, at: Stamp) -> float:
@@ -252,9 +250,14 @@ class Station:
         self.counters.exceptions += 1
         two = halves(poll.block, self.unit.scan) if reason in SPLITS else None
         if two is None:
-            poll.misses = 0
-            yield from poll.watch.failed(reason, at)
+            poll.misses, poll.refused = 0, True
+            yield from self._not_read(poll, reason, at)
             self._again(poll, at)
+            if len(self._polls) > len(self._plan) and all(poll.refused for poll in self._polls):
+                self._join()  # it refuses for another reason than its addresses: it starts, say
+                for joined in self._polls:
+                    joined.due = at.mono + REJOIN
+                    self._reads.add(joined, joined.due, joined.due + joined.period)
             return
         if not self._split:
             self._split = True
@@ -266,8 +269,9 @@ class Station:
             }
             yield Trouble("read_split", self.unit.device, True, at, params, lasts=False)
         self._polls.remove(poll)
+        self._unread.good(poll)
         for block in two:
-            half = self._poll(block, poll.watch.only(block))
+            half = self._poll(block, [poll.watch])
             self._polls.append(half)
             self._now(half, at)
 
@@ -300,7 +304,22 @@ class Station:
         poll.due = at.mono
         self._reads.add(poll, poll.due, poll.due + poll.period)
 
-    def _poll(self, block: Block, watch: Watch) -> Poll:
+    def _join(self) -> None:
+        """The plan again, where it had to be split."""
+        if len(self._polls) == len(self._plan):
+            return
+        watches = [poll.watch for poll in self._polls]
+        for poll in self._polls:
+            self._unread.good(poll)
+            self._reads.remove(poll)
+            self._probes.remove(poll)
+        self._polls = [self._poll(block, watches) for block in self._plan]
+
+    def _poll(self, block: Block, before: Sequence[Watch]) -> Poll:
+        """`before`: what watched its points until now."""
+        watch = Watch(self.unit.device, block, self.unit.heartbeat)
+        if before:
+            watch.resume(before)
         request = read(self.unit.unit_id, block.table, block.first, block.count)
         outputs = self.outputs.among(block.points)
         return Poll(self, block, request, watch, outputs, self.unit.scan[block.scan])
@@ -322,11 +341,21 @@ class Station:
         if self._misses > self.unit.retries and not others:
             yield from self._down(reason, at)
             return
-        yield from poll.watch.failed(reason, at)
+        yield from self._not_read(poll, reason, at)
         self._later(poll, at)
         if self._misses > self.unit.retries:
-            self._suspect = True
-            self._reads.add(min(others, key=_size), self._next_try(reason, at), -inf)
+            self._suspects(others, reason, at)
+
+    def _not_read(self, poll: Poll, reason: Reason, at: Stamp) -> Iterator[Event]:
+        """The unit is there, and these points are bad."""
+        yield from poll.watch.failed(reason, at)
+        self._unread.failed(poll, len(poll.block.points), at)
+        yield from self._unread.news(at)
+
+    def _suspects(self, polls: Sequence[Poll], reason: Reason, at: Stamp) -> None:
+        """The shortest read shall tell whether the unit is there."""
+        self._suspect = True
+        self._reads.add(min(polls, key=_size), self._next_try(reason, at), -inf)
 
     def _down(self, reason: Reason, at: Stamp) -> Iterator[Event]:
         self.resting, self._suspect = True, False
@@ -337,11 +366,11 @@ class Station:
         """One probe after a pause: what waits to be written, or else the shortest read."""
         pause = min(self._pause, PROBE_EAGER) if self.outputs.eager else self._pause
         self._pause = min(self._pause * 2, PROBE_MOST)
-        self._write_at = at.mono + pause
         for poll in self._polls:
             self._reads.remove(poll)
         probe = min(self._polls, key=_size)
         probe.due = max(at.mono + pause, self.free_at(probe.request, at) or 0.0)
+        self._probe_at = self._write_at = probe.due
         self._probes.add(probe, probe.due, probe.due)
 
     def _resume(self, at: Stamp) -> None:
@@ -354,6 +383,8 @@ class Station:
         if self._up is not False:
             self._up = False
             yield LinkChanged(self.unit.device, False, at, reason)
+        self._unread.clear()
+        yield from self._unread.news(at)
         for poll in self._polls:
             yield from poll.watch.failed(reason, at)
 

@@ -106,13 +106,12 @@ class Watch:
         self._queue = _Queue()
         self._raw: bytes | None = None  # the last answer; None: decode them all
 
-    def only(self, block: Block) -> "Watch":
-        """The same for a part of the block; what is known of its points is kept."""
-        watch = Watch(self._device, block, self._heartbeat)
-        known = {trace.name: trace for trace in self._traces}
-        for trace in watch._traces:
+    def resume(self, before: Iterable["Watch"]) -> "Watch":
+        """Goes on with what these know of its points: the block is a part of theirs, or all of them."""
+        known = {trace.name: trace for watch in before for trace in watch._traces}
+        for trace in self._traces:
             trace.resume(known[trace.name])
-        return watch
+        return self
 
     def answered(self, raw: bytes, at: Stamp) -> Sequence[Reading]:
         """`raw`: the data of the answer, all addresses of the block."""

@@ -20,6 +20,8 @@ from sitewarden.drivers.modbus.request import EXCEPTION, Request
 from sitewarden.rules.model import Stamp
 
 LATE, LATE_BY_NETWORK = 1.0, 5.0  # s; a connection may hold up all for as long as it takes to send again
+BUSY = 1.0  # s for which a gateway may wait for a unit before it turns to the next request
+HALF = 0.5  # s after which the rest of half a frame does not come any more
 BREAK = 0.01  # s of silence after which what comes is a new frame, whatever adapter chops the bytes
 GLITCHES = b"\x00\xff"  # what a turning RS-485 line reads as; no unit of a serial line has these addresses
 ASCII_LONGEST = 513  # characters of a frame (V1.02, 2.5.2.1)
@@ -179,7 +181,8 @@ class Ascii(_Line):
 class Tcp:
     """Frames with the MBAP header: transaction, protocol 0, length, unit."""
 
-    numbered, late = True, LATE
+    numbered = True
+    late = BUSY
 
     def __init__(self, pace: Pace = NETWORK, window: int = 1) -> None:
         self.pace, self.window = pace, window
@@ -188,6 +191,7 @@ class Tcp:
         self._out: dict[int, tuple[Request, Counters]] = {}
         self._counters = Counters()  # of whom was asked last: strays are put down to it
         self._received, self._garbled = b"", False
+        self._last = 0.0
 
     def ask(self, request: Request, counters: Counters) -> bytes:
         self._transaction = self._transaction % 0xFFFF + 1
@@ -196,6 +200,9 @@ class Tcp:
         return self._framer.encode(request.pdu, request.unit_id, self._transaction)
 
     def take(self, data: bytes, at: Stamp) -> Sequence[Answer]:
+        if at.mono - self._last > HALF:
+            self._received = b""
+        self._last = at.mono
         self._received += data
         answers = []
         while len(self._received) >= 8:
@@ -217,10 +224,7 @@ class Tcp:
         return answers
 
     def give_up(self, request: Request) -> bool:
-        """What was half received of it goes too: nobody will send the rest."""
         self._out = {number: out for number, out in self._out.items() if out[0] is not request}
-        if int.from_bytes(self._received[:2], "big") not in self._out:
-            self._received = b""
         return self._garbled
 
     def reset(self) -> None:

@@ -23,6 +23,7 @@ SEVERITY: Mapping[str, Severity] = {
     "journal_failed": Severity.CRITICAL,
     "journal_late": Severity.HIGH,
     "journal_set_aside": Severity.HIGH,
+    "output_fails": Severity.HIGH,
     "page_down": Severity.HIGH,
     "read_split": Severity.LOW,
     "sink_away": Severity.LOW,

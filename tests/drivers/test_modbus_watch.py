@@ -171,10 +171,14 @@ def test_a_failure_says_the_last_values_once_and_the_next_answer_all() -> None:
 def test_a_part_of_a_block_goes_on_with_what_is_known() -> None:
     it = Script(register("a", 0), register("b", 1), heartbeat=10.0)
     it.read(0, r1=3)
-    half = it.watch.only(block(it.block.points[1]))
+    half = Watch("d", block(it.block.points[1]), 10.0).resume([it.watch])
     assert said(half.answered(b"\0\3", stamp(1))) == []
     assert said(half.answered(b"\0\3", stamp(10))) == [("b", 3.0)]
     assert said(half.answered(b"\0\4", stamp(11))) == [("b", 4.0)]
+    other = Watch("d", block(it.block.points[0]), 10.0).resume([it.watch])
+    whole = Watch("d", it.block, 10.0).resume([other, half])
+    assert said(whole.answered(b"\0\0\0\4", stamp(12))) == [("a", 0.0)]
+    assert said(whole.answered(b"\0\0\0\3", stamp(13))) == [("b", 3.0)], "what the half said last counts"
 
 
 # -- beside a watch without shortcuts ------------------------------------------------------------

@@ -13,7 +13,7 @@ from sitewarden.drivers.modbus.points import Kind, Point
 from sitewarden.gateway.board import Board, Trend
 from sitewarden.gateway.words import Words
 from sitewarden.rules.alarms.lifecycle import STANDING
-from sitewarden.rules.model import Alarm, AlarmState, Quality, Value
+from sitewarden.rules.model import Alarm, AlarmState, Quality, Reason, Value
 
 ARROWS: Final[Mapping[Trend, str]] = {Trend.RISING: "↗", Trend.FALLING: "↘", Trend.STEADY: ""}
 
@@ -79,6 +79,8 @@ NEVER: Final = "never"
 MANY = 16  # combinations of bits that are too many to choose from
 WORDED: Final = frozenset({Kind.BOOL, Kind.BIT, Kind.ENUM, Kind.BITS, Kind.STRING})
 PLAIN: Final = Picture("box")
+SAID: Final = frozenset({Reason.OUT_OF_RANGE, Reason.NOT_AVAILABLE})
+"""Why a value is bad that was read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,15 +180,18 @@ def device(board: Board, words: Words, id: str) -> Device:  # noqa: A002 - it is
     standing = [alarm for alarm in alarms if alarm.state in STANDING]
     ended = [alarm.state for alarm in alarms if alarm.state not in STANDING]
     state = _state(picture.shape, up, values)
+    unread = _unread(board, points) if up else []
+    why = [change.reason] if change and not change.up else unread[:1]
+    reason = words.text(f"reason.{why[0]}") if why else ""
     return Device(
         id,
         words.title(id),
         picture,
         up,
         change.at.wall if change else None,
-        words.text(f"reason.{change.reason}") if change and not change.up else "",
+        words.text("ui.unread", count=len(unread), all=len(points), why=reason) if unread else reason,
         words.text(f"state.{state}"),
-        up is True and not standing and state != "fault",
+        up is True and not (standing or unread or state == "fault"),
         alarms,
         standing[0] if standing else None,
         ended[0] if ended else None,
@@ -213,6 +218,12 @@ def _value(board: Board, name: str) -> Value | None:
     return reading.value if reading and reading.quality is Quality.GOOD else None
 
 
+def _unread(board: Board, points: Iterable[str]) -> list[Reason]:
+    """Why each of the points has no value of now, though its device answers."""
+    readings = filter(None, map(board.latest.__getitem__, points))
+    return [each.reason for each in readings if each.quality is Quality.BAD and each.reason not in SAID]
+
+
 def _number(value: Value | None) -> float | None:
     return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
 
@@ -236,7 +247,8 @@ def _state(shape: str, up: bool | None, values: Mapping[str, Value | None]) -> s
 def _lift(values: Mapping[str, Value | None]) -> str:
     if any(value is True for name, value in values.items() if name.startswith("fault_")):
         return "fault"
-    return "up" if values.get("up") else "down" if values.get("down") else "stands"
+    up, down = values.get("up"), values.get("down")
+    return "up" if up else "down" if down else "works" if up is None and down is None else "stands"
 
 
 def _pump(values: Mapping[str, Value | None]) -> str:

@@ -313,6 +313,16 @@ def test_a_tile_says_which_alarm_and_how_the_device_is_now(house: SmallHouse, en
     assert "High" not in told
 
 
+def test_a_device_that_answers_only_in_part_is_not_well(house: SmallHouse, engineer: TestClient) -> None:
+    house.up()
+    house.step(Reading("tank.level", 1.5, house.later(1), Quality.BAD, Reason.NOT_AVAILABLE))
+    assert "✓ works" in _tile(engineer, "tank"), "it was read, and that is what the device says"
+    house.step(Reading("tank.level", 1.5, house.later(1), Quality.BAD, Reason.ILLEGAL_ADDRESS))
+    told = _tile(engineer, "tank")
+    assert "✓" not in told
+    assert "works · 1 of 1 values are not read: illegal data address" in told
+
+
 def test_the_page_of_a_device_begins_with_what_is_wrong(house: SmallHouse, engineer: TestClient) -> None:
     house.up()
     house.read(lift__a_fault_levelled_trap=True, lift__a_floor=4)

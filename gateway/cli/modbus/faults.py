@@ -11,7 +11,7 @@ EXCEPTIONS: Mapping[int, tuple[str, str]] = {
     1: ("illegal function", "it does not know this function: try the other table (holding, input)"),
     2: (
         "illegal address",
-        "not all of these exist. Does the manual count from 1 (--documented; its 40312 is 312)? Fewer? Another table?",
+        "not all of these exist. Is it counted from 1 (--documented; 40312 is 312)? Fewer? Another table?",
     ),
     3: (
         "illegal value",
@@ -43,8 +43,8 @@ def told(unit_id: int, answer: Answer | NoAnswer) -> str:
 
 
 SILENT = (
-    "no answer. Is it this unit id, framing, and on a line baud rate and parity (sitewarden modbus scan finds "
-    "them)? Are A and B swapped? Is it slow: a longer --timeout?"
+    "no answer. Is it this unit id, framing, and on a line baud rate and parity (sitewarden modbus scan "
+    "finds them)? Are A and B swapped? Is it slow: a longer --timeout?"
 )
 
 

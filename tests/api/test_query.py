@@ -11,6 +11,7 @@ from fastapi.testclient import TestClient
 from sitewarden.gateway.api.app import create_app
 from sitewarden.gateway.api.bodies import MOST
 from tests.api.small_house import LIAO, SmallHouse
+from tests.servers import until
 
 API = "/api/v1"
 
@@ -86,6 +87,7 @@ def test_rows_that_come_meanwhile_do_not_shift_the_pages(house: SmallHouse, engi
     for number in range(4):
         house.swipe(f"00DEADBE0{number}")
         house.later(10)
+    assert until(lambda: len(house.journal.decisions()) == 4)
     asked = pages(engineer, "decisions", limit=2)
     first = next(asked)
     house.swipe("00DEADBEFF")

@@ -22,7 +22,8 @@ PROBES_SHARE = 0.05  # of the line's time, while any unit answers
 PROBE_WAITS = 1.0  # s at most for a moment in which it is in nobody's way
 EVERYONE = 0  # unit id on a serial line: all units do it, and none answers (V1.02, 2.2)
 CHATTER = 0.2  # s; on a line that never rests we speak all the same, and tell what comes of it
-QUEUED = 4  # requests of one unit, at most, that a gateway is thought to wait for in turn
+QUEUED = 4  # requests at most, one after the other, that a gateway is thought to wait for in turn
+AT_ONCE = 0.25  # s after a time-out; who answers what was asked then as quickly as ever waits for nobody
 BROADCAST_REST = 0.1  # s in which all units do what was broadcast (V1.02, 2.4.1)
 
 
@@ -36,6 +37,7 @@ class _Asked:
     patience: float  # s that it is waited for once it is its turn
     deadline: float
     probe: bool  # a read of a unit that was thought to be away
+    tells: bool  # whether the other end works in turn: it was sent just after a time-out
 
 
 class Bus:
@@ -64,7 +66,9 @@ class Bus:
         self._rests_by = 0.0  # however much is heard
         self._probe_from = 0.0  # no probe before
         self._busy_until = -inf  # a gateway may wait so long for the unit that did not answer us
-        self._heard = True  # an answer, since then
+        self._in_turn = True  # as a gateway to a serial line does; taken for granted until the contrary shows
+        self._timed_out_at = -inf
+        self._unheard = 0  # time-outs since the last answer
 
     @property
     def counters(self) -> Mapping[str, Counters]:
@@ -84,6 +88,7 @@ class Bus:
         self._wire.reset()
         self._asked.clear()
         self._open, self._free_at, self._probe_from, self._busy_until = True, at.mono, at.mono, -inf
+        self._in_turn, self._timed_out_at, self._unheard = True, -inf, 0
         outputs: list[Output] = []
         for station in self._stations.values():
             outputs += station.connected(at)
@@ -125,7 +130,9 @@ class Bus:
 
     def _answered(self, asked: _Asked, answer: Answer, at: Stamp) -> list[Output]:
         station, job = asked.station, asked.job
-        self._busy_until, self._heard = at.mono, True
+        if asked.tells:
+            self._in_turn = at.mono - asked.sent_at > asked.patience
+        self._busy_until, self._unheard = at.mono, 0
         self._ended(asked, at)
         if answer.broken:
             return self._garbled(asked, at)
@@ -147,9 +154,9 @@ class Bus:
         """Nor will the unit's others be answered that are out: they came to it later."""
         station, request = asked.station, asked.job.request
         others = [other for other in self._asked.values() if other.station is station and other is not asked]
-        if self._wire.numbered and self._heard:  # else it is no gateway that works in turn, or all are dead
+        self._timed_out_at, self._unheard = at.mono, self._unheard + 1
+        if self._may_wait and self._unheard <= QUEUED:
             self._busy_until = at.mono + self._wire.late * min(1 + len(others), QUEUED)
-            self._heard = False
         self._ended(asked, at)
         station.unanswered(request, asked.sent_at + self._lasts(request), at)
         if self._wire.give_up(request):
@@ -173,7 +180,12 @@ class Bus:
         if asked.probe:  # what it took must first become a small share of the time, if that is any unit's
             alone = all(station.resting for station in self._stations.values())
             took = min(at.mono - asked.sent_at, asked.patience)
-            self._probe_from = at.mono if alone else at.mono + took * (1 / PROBES_SHARE - 1)
+            if not alone:
+                self._probe_from = at.mono + took * (1 / PROBES_SHARE - 1)
+            elif self._may_wait:  # one that waits for each longer than we do must come to the end of it
+                self._probe_from = asked.sent_at + 2 * self._wire.late
+            else:
+                self._probe_from = at.mono
 
     def _lasts(self, request: Request) -> float:
         """s that it and its answer are on the wire."""
@@ -200,7 +212,13 @@ class Bus:
             self._probe_from = inf  # one at a time
         patience = self._lasts(job.request) + station.wait(job)
         deadline = max(at.mono, self._busy_until) + patience
-        return _Asked(station, job, at.mono, patience, deadline, probe)
+        tells = self._may_wait and at.mono - self._timed_out_at < AT_ONCE
+        return _Asked(station, job, at.mono, patience, deadline, probe, tells)
+
+    @property
+    def _may_wait(self) -> bool:
+        """Whether the other end may wait for a unit that does not answer, on a line that we cannot see."""
+        return self._wire.numbered and self._in_turn
 
     def _next(self, at: Stamp) -> tuple[Station, Poll | Write] | None:
         return self._next_write(at) or self._next_probe(at) or self._next_read(at)

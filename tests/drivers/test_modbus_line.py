@@ -17,6 +17,8 @@ from tests.drivers.full_line import (
     boxed_line,
     full_line,
 )
+from tests.drivers.virtual import Slave, Virtual, bus, holding, register
+from tests.drivers.virtual import unit as one
 
 AT_ONCE = 0.001  # s; due again as soon as it was read: the line never rests
 
@@ -97,6 +99,43 @@ def test_a_unit_that_dies_behind_a_gateway_costs_the_others_two_beats_at_most() 
             assert max(after - before for before, after in pairwise(answered)) < 2.5
             assert line.world.bus.counters[unit.device].timeouts == 0
     assert [up for _, up in line.world.links("unit-3")] == [True, False]
+
+
+@pytest.mark.parametrize("silent", [False, True], ids=["exception-11", "silent"])
+def test_two_units_that_die_together_behind_a_gateway_take_no_other_with_them(silent: bool) -> None:
+    """The gateway waits 1 s for each of them, and for each retry; so long nobody is served."""
+    line = boxed_line(1.0, silent)
+    line.world.run(10)
+    line.dead(3, 4)
+    line.world.run(120)
+    for unit in line.units:
+        links = [up for _, up in line.world.links(unit.device)]
+        assert links == ([True, False] if unit.unit_id in (3, 4) else [True])
+        answered = [mono for mono, frame in line.world.heard if frame[6] == unit.unit_id]
+        if unit.unit_id not in (3, 4):
+            assert max(after - before for before, after in pairwise(answered)) <= 5.0
+
+
+def test_those_that_are_left_behind_a_gateway_come_back_however_many_die() -> None:
+    line = boxed_line(1.0, silent=True)
+    line.world.run(10)
+    line.dead(2, 3, 4, 5)
+    line.world.run(60)
+    assert line.world.links("unit-1")[-1][1]
+    answers = line.world.bus.counters["unit-1"].answers
+    line.world.run(60)
+    assert line.world.bus.counters["unit-1"].answers - answers >= 0.8 * 60, "each probe takes the gateway 1 s"
+
+
+def test_over_a_network_that_makes_nobody_wait_the_one_that_lives_is_soon_read_again() -> None:
+    """Nine of ten units of one connection die. Who is asked next answers at once: no gateway waits there."""
+    units = [one(f"u{n}", n, register("r", 0)) for n in range(1, 11)]
+    world = Virtual(bus(units, tcp=True), Slave({n: holding({0: n}) for n in range(1, 11)}, True))
+    world.run(10)
+    world.slave.dead.update(range(2, 11))
+    world.run(60)
+    assert max(after - before for before, after in pairwise(world.requests(1))) <= 7.0
+    assert {link.device: link.up for link in world.links()} == {f"u{n}": n == 1 for n in range(1, 11)}
 
 
 def test_a_command_waits_for_one_exchange_at_most() -> None:

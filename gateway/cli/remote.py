@@ -13,6 +13,7 @@ from urllib.parse import quote
 
 import typer
 
+from sitewarden.gateway.catalogue import Catalogue
 from sitewarden.gateway.cli.common import (
     SITE,
     Config,
@@ -168,7 +169,7 @@ def status(as_json: Json = False, config: Config = SITE) -> None:
     lanes = [
         (lane["lane"], lane["title"], lane["arm"], _verdict(lane["decision"])) for lane in parts["lanes"]
     ]
-    devices = [(d["device"], d["title"], _up(d["up"]), d["reason"]) for d in parts["devices"]]
+    devices = [(d["device"], d["title"], _up(d["up"]), _why(d["reason"])) for d in parts["devices"]]
     sinks = [(s["name"], _up(s["up"]), s["waiting"], s["lost"]) for s in site["sinks"]]
     for head, rows in (
         (("lane", "title", "arm", "last"), lanes),
@@ -177,6 +178,11 @@ def status(as_json: Json = False, config: Config = SITE) -> None:
     ):
         if rows:
             print(table(head, rows) + "\n")
+
+
+def _why(reason: str) -> str:
+    """In the words that the page and the alarms have for it."""
+    return Catalogue.load("en").text(f"reason.{reason}") if reason else ""
 
 
 def reload(config: Config = SITE) -> None:

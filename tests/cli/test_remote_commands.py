@@ -152,6 +152,12 @@ def test_status_of_a_fire(shell: Shell, gateway: Canned, stage: str, unknown: li
     assert says in shell("status").out.splitlines()
 
 
+def test_status_says_in_words_why_a_device_is_away(shell: Shell, gateway: Canned) -> None:
+    away = {"device": "pump-1", "title": "泵", "up": False, "reason": "timeout"}
+    gateway.answers["GET /api/v1/devices"] = (200, [away])
+    assert re.search("pump-1 +泵 +down +no answer", shell("status").out)
+
+
 def test_alarms(shell: Shell, gateway: Canned) -> None:
     lines = shell("alarm", "list").out.splitlines()
     assert lines[0].split() == ["severity", "state", "since", "(Asia/Shanghai)", "id", "alarm"]

@@ -63,7 +63,7 @@ class Bus:
         self._asked: dict[Request, _Asked] = {}
         self._open = False
         self._free_at = 0.0  # the line rests until then
-        self._rests_by = 0.0  # however much is heard
+        self._rests_by = 0.0  # however much more is heard
         self._probe_from = 0.0  # no probe before
         self._busy_until = -inf  # a gateway may wait so long for the unit that did not answer us
         self._in_turn = True  # as a gateway to a serial line does; taken for granted until the contrary shows
@@ -101,8 +101,9 @@ class Bus:
         return [event for station in self._stations.values() for event in station.lost(at, reason)]
 
     def received(self, data: bytes, at: Stamp) -> list[Output]:
-        rested = at.mono + self._wire.pace.silence
-        self._free_at = max(self._free_at, min(rested, self._rests_by))
+        if at.mono >= self._free_at:
+            self._rests_by = at.mono + CHATTER
+        self._free_at = max(self._free_at, min(at.mono + self._wire.pace.silence, self._rests_by))
         outputs: list[Output] = []
         for answer in self._wire.take(data, at):
             if asked := self._asked.get(answer.request):
@@ -172,7 +173,6 @@ class Bus:
 
     def _ended(self, asked: _Asked, at: Stamp) -> None:
         self._free_at = at.mono + self._wire.pace.silence
-        self._rests_by = at.mono + CHATTER
         was_oldest = self._oldest is asked
         del self._asked[asked.job.request]
         if was_oldest and (oldest := self._oldest):

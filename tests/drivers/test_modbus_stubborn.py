@@ -140,6 +140,18 @@ def test_an_output_that_reads_back_otherwise_is_told_again_at_leisure() -> None:
     assert troubles == [("io.gate", True)]
 
 
+def test_a_frame_that_nobody_asked_for_is_let_come_to_its_end() -> None:
+    world = served(lambda asked: True)
+    world.run(0.99)
+    beat = world.now + 0.01 + 2 * TURNAROUND
+    asked = len(world.sent)
+    for n in range(60):
+        world.arrive(b"\x03", n * 0.001)
+    world.run(0.5)
+    assert world.sent[asked][0] > beat, "the reads that were due meanwhile"
+    assert world.sent[asked][0] == pytest.approx(world.now - 0.5 + 0.059 + 3.5 * 11 / 9600)
+
+
 def test_a_line_that_never_rests_is_spoken_on_and_told() -> None:
     """A transmitter that is stuck: a byte each 2 ms, where the silence is 4 ms."""
     world = served(lambda asked: True)

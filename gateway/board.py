@@ -122,7 +122,9 @@ class Board:
                 case Reading():
                     self._reading(effect)
                 case LinkChanged(device=device) if device in self.devices:
-                    self.devices[device] = effect
+                    known = self.devices[device]  # a driver that is new, for a recording say, says it again
+                    if known is None or (known.up, known.reason) != (effect.up, effect.reason):
+                        self.devices[device] = effect
                 case Decision(lane=lane) if lane in self._swipes:
                     self._swipes[lane] = (effect, *self._swipes[lane][: RECENT - 1])
                 case Passage(lane=lane) if lane in self._passages:

@@ -115,3 +115,15 @@ def test_points_the_site_does_not_have_are_not_kept(house: SmallHouse) -> None:
     before = len(house.board.latest)
     house.board.apply([Reading("ghost.value", 1.0, house.now())])
     assert len(house.board.latest) == before
+
+
+def test_a_device_is_up_since_it_came_however_often_that_is_said(house: SmallHouse) -> None:
+    """A driver that is built anew, when a recording begins, says all again."""
+    house.up()
+    came = house.board.devices["pump-1"]
+    house.step(LinkChanged("pump-1", True, house.later(60)))
+    assert house.board.devices["pump-1"] == came
+    lost = LinkChanged("pump-1", False, house.later(60), Reason.TIMEOUT)
+    house.step(lost)
+    house.step(LinkChanged("pump-1", False, house.later(60), Reason.TIMEOUT))
+    assert house.board.devices["pump-1"] == lost

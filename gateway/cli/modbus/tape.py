@@ -19,8 +19,10 @@ _LINK = TypeAdapter(LinkPlan)
 def heard(lines: Iterable[str]) -> Iterator[Passing]:
     """Every frame and who said it. Raises ValueError, with the line, for what is no recording of a bus."""
     numbered = enumerate(lines, 1)
-    sniffers: Mapping[Side, Sniffer] = _sniffers(next(numbered, (1, ""))[1])
+    bus = _bus(next(numbered, (1, ""))[1])
+    sniffers: Mapping[Side, Sniffer] = {side: SNIFFERS[bus.framing]() for side in Side}
     at: Stamp | None = None
+    echo = b""  # yet to come back from the adapter
     for number, line in numbered:
         try:
             entry = json.loads(line)
@@ -30,6 +32,10 @@ def heard(lines: Iterable[str]) -> Iterator[Passing]:
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise ValueError(f"line {number}: found {line[:40]!r}, expected what was told or said") from error
         side = Side.MASTER if "said" in entry else Side.UNIT
+        if side is Side.MASTER:
+            echo = data if bus.echo else b""
+        elif echo.startswith(data[: len(echo)]):
+            echo, data = echo[len(data) :], data[len(echo) :]
         if data and at:
             yield from ((_timeless(one), side) for one in sniffers[side].received(data, at))
     if at:
@@ -42,14 +48,14 @@ def _timeless(one: Heard) -> Heard:
     return replace(one, gap=None) if isinstance(one, Frame) else one
 
 
-def _sniffers(head: str) -> Mapping[Side, Sniffer]:
+def _bus(head: str) -> BusPlan:
     try:
         link = _LINK.validate_python(json.loads(head)["link"])
     except (KeyError, TypeError, ValueError) as error:
         raise ValueError(f"line 1: found {head[:40]!r}, expected the head of a recording") from error
     if not isinstance(link.wire, BusPlan):
         raise ValueError(f"{link.name} is no Modbus line: a card reader stands there")
-    return {side: SNIFFERS[link.wire.framing]() for side in Side}
+    return link.wire
 
 
 def _bytes(entry: Mapping[str, object]) -> str:

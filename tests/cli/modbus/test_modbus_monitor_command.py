@@ -119,11 +119,14 @@ def test_a_line_where_nobody_speaks(shell: Shell, bench: Bench) -> None:
     assert typed.out.startswith("\nNothing was heard that is a frame; 0 with a wrong check")
 
 
-@pytest.fixture(params=[Framing.TCP, Framing.RTU, Framing.ASCII])
+@pytest.fixture(
+    params=[(Framing.TCP, False), (Framing.RTU, False), (Framing.RTU, True), (Framing.ASCII, True)]
+)
 def tape(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
-    """A minute of the gateway with a unit that is asked and refuses once."""
+    """A minute of the gateway with a unit that is asked and refuses once; the adapter may echo."""
+    framing, echo = request.param
     bus = next(link.wire for link in site.links() if isinstance(link.wire, BusPlan))
-    link = LinkPlan("net", TcpPort("127.0.0.1", 502), BusPlan(request.param, bus.units[:1]))
+    link = LinkPlan("net", TcpPort("127.0.0.1", 502), BusPlan(framing, bus.units[:1], echo))
     lines: list[str] = []
     core = Core(site.plan(), site.permits())
     taped = Recording(lambda entry: lines.append(dump(entry)), link, site.plan(), lambda: core)
@@ -131,7 +134,9 @@ def tape(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
     list(line.listen(taped, site.stamp(1000)))
     said = list(line.tell(Call.CONNECTED, site.stamp(1001)))
     asked = next(frame for frame in said if isinstance(frame, bytes))
-    list(line.tell(Call.RECEIVED, site.stamp(1001.25), refusal(request.param, asked)))
+    answer = refusal(framing, asked)
+    for piece in (asked[:3], asked[3:] + answer) if echo else (answer,):
+        list(line.tell(Call.RECEIVED, site.stamp(1001.25), piece))
     file = tmp_path / "tape.jsonl"
     file.write_text("\n".join(lines) + "\n")
     return file
@@ -154,6 +159,7 @@ def test_a_recording_of_the_gateway_is_shown_as_if_overheard(shell: Shell, tape:
     typed = shell("modbus", "monitor", "--file", str(tape))
     assert (typed.code, typed.err) == (0, "")
     first, second, *_ = typed.out.splitlines()
+    assert "←" not in typed.out
     assert "→" in first
     assert "read" in first
     assert "refused: exception 2, illegal address  (250 ms)" in second

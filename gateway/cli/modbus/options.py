@@ -1,9 +1,9 @@
 """LINK on the command line, a link of the configuration or a port itself, and what is said of it beside."""
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated
 
@@ -13,7 +13,9 @@ from sitewarden.config.errors import ConfigErrors, did_you_mean, one_of
 from sitewarden.config.site import Site, load
 from sitewarden.config.words import address
 from sitewarden.drivers.modbus import request
+from sitewarden.drivers.modbus.codec import width
 from sitewarden.drivers.modbus.points import Table
+from sitewarden.drivers.modbus.points import Unit as Device
 from sitewarden.drivers.plan import BusPlan, Framing, Parity, Port, SerialPort, TcpPort
 from sitewarden.gateway.cli.common import WrongSite, mistakes, seconds
 from sitewarden.gateway.cli.modbus.master import Master
@@ -31,6 +33,19 @@ class Line:
     framing: Framing | None
     echo: bool = False
     given: bool = False  # as a port, with nothing known of it but what the command says
+    units: tuple[Device, ...] = ()  # that the configuration has there
+    barriers: Mapping[str, str] = field(default_factory=dict)  # point that moves one -> its lane
+
+    def points(self, unit_id: int, table: Table, first: int, count: int) -> Iterator[str]:
+        """What the configuration calls these addresses; unit 0 of a serial line is every unit."""
+        everybody = unit_id == 0 and (self.framing or self.usual) is not Framing.TCP
+        for unit in self.units:
+            for point in unit.profile.points if everybody or unit.unit_id == unit_id else ():
+                here = point.address < first + count and first < point.address + width(point)
+                if point.table is table and here:
+                    name = f"{unit.device}.{point.name}"
+                    lane = self.barriers.get(name)
+                    yield name if lane is None else f"{name}, which moves the barrier of {lane}"
 
     @contextmanager
     def master(self, timeout: float | None) -> Iterator[Master]:
@@ -176,7 +191,8 @@ def _port(text: str) -> Line | None:
 
 
 def _link(name: str, config: Path) -> Line:
-    links = {link.name: link for link in _site(name, config).links}
+    site = _site(name, config)
+    links = {link.name: link for link in site.links}
     if name not in links:
         ports = "or a port such as /dev/ttyUSB0 or tcp://10.0.0.7:502"
         hint = did_you_mean(name, links)
@@ -187,7 +203,12 @@ def _link(name: str, config: Path) -> Line:
         raise typer.BadParameter(f"{name} is no Modbus line: a card reader stands there")
     if isinstance(found.port, TcpPort) and found.port.listen:
         raise typer.BadParameter(f"{name} waits for the device to call: there is nothing to connect to")
-    return Line(found.port, found.wire.framing, found.wire.echo)
+    barriers = {
+        f"{lane.barrier.device}.{output}": lane.id
+        for lane in site.plan.parking.lanes
+        for output in (lane.barrier.open, lane.barrier.close)
+    }
+    return Line(found.port, found.wire.framing, found.wire.echo, units=found.wire.units, barriers=barriers)
 
 
 def _site(name: str, config: Path) -> Site:

@@ -69,6 +69,8 @@ def write(
         if not as_json:
             print(wanted.shown(before))
             print(f"\nThe frame: {master.frame(unit, wanted.pdu).hex(' ')}")
+        for known in line.points(unit, name, wanted.place.first, wanted.place.count):
+            typer.echo(f"This is {known}.", err=True)
         if everybody:
             typer.echo("Unit 0: every unit on this line does it, and none answers.", err=True)
         if not yes:

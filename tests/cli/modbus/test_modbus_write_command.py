@@ -1,9 +1,13 @@
 """`modbus write`, to units that are served for real."""
 
 import io
+from pathlib import Path
 
 import pytest
 
+from sitewarden import config
+from sitewarden.drivers.modbus.points import Table
+from sitewarden.gateway.cli.modbus.options import resolve
 from tests.cli.conftest import Shell
 from tests.cli.modbus.conftest import Bench
 
@@ -70,7 +74,8 @@ def test_what_does_not_read_back_is_not_verified(
 def test_everybody_is_told_and_nobody_answers(shell: Shell, bench: Bench) -> None:
     typed = shell("modbus", "write", "line", "0", "coil", "0", "on", "--yes", "--timeout", "50ms")
     assert typed.code == 0
-    assert typed.err == "Unit 0: every unit on this line does it, and none answers.\n"
+    everybody = "Unit 0: every unit on this line does it, and none answers."
+    assert typed.err.splitlines() == ["This is box.out1.", everybody]
     assert typed.out.endswith("Sent. Nobody answers a broadcast.\n")
     for unit in ("1", "2", "17"):
         assert shell("modbus", "read", "line", unit, "coil", "0", "--json").json["values"][0]["on"] is True
@@ -96,3 +101,17 @@ def test_what_is_wrongly_called_is_said(
     typed = shell("modbus", "write", "line", "17", *words)
     assert (typed.code, typed.out) == (2, "")
     assert said in " ".join(typed.err.split())
+
+
+def test_what_the_site_calls_an_address_is_said_before_it_is_asked() -> None:
+    """The gateway itself never lets anybody write what moves a barrier; this tool does, and says so."""
+    demo = Path(config.__file__).with_name("demo") / "site.yaml"
+    gate, pumps = resolve("bus-gate", demo), resolve("bus-pump", demo)
+    moves = [
+        f"io-gate.out{n}, which moves the barrier of {lane}" for n, lane in ((1, "entrance"), (2, "exit"))
+    ]
+    assert list(gate.points(1, Table.COIL, 0, 3)) == [*moves, "io-gate.out3"]
+    assert list(gate.points(1, Table.COIL, 40, 3)) == []
+    assert list(gate.points(0, Table.COIL, 0, 1)) == moves[:1], "unit 0 is everybody"
+    assert list(pumps.points(11, Table.HOLDING, 103, 1)) == ["pump-1.setpoint"]
+    assert list(resolve("/dev/ttyUSB9", demo).points(1, Table.COIL, 0, 1)) == []

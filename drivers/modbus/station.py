@@ -65,7 +65,7 @@ class Station:
         self._unread = Unread(unit.device, len(unit.profile.points))
         self._patience = Patience(unit.timeout)
         self._up: bool | None = None  # None: not known yet
-        self._suspect = False  # one poll failed for good; the next answer or none decides
+        self._suspect = False  # a read or a write failed for good; the next read decides
         self._misses = 0  # unanswered requests in a row
         self._pause = PROBE_FIRST
         self._probe_at = -inf  # when it is probed, while it rests
@@ -81,7 +81,8 @@ class Station:
         self.resting = self._suspect = self._writing = False
         self._misses, self._pause = 0, PROBE_FIRST
         self._write_at = self._hold_until = -inf
-        self._join()
+        if self._is_split:
+            self._join()
         self._resume(at)
         self.outputs.returned()
         if self.broadcast:  # the line is there; whether anybody listens nobody can know
@@ -227,7 +228,7 @@ class Station:
     def _read(self, poll: Poll, raw: bytes, at: Stamp) -> Iterator[Event]:
         if poll.overtaken:
             poll.overtaken = False
-            self._now(poll, at)
+            self._due(poll, at.mono)
             return
         yield from poll.watch.answered(raw, at)
         for output in poll.outputs:
@@ -253,27 +254,20 @@ class Station:
             poll.misses, poll.refused = 0, True
             yield from self._not_read(poll, reason, at)
             self._again(poll, at)
-            if len(self._polls) > len(self._plan) and all(poll.refused for poll in self._polls):
-                self._join()  # it refuses for another reason than its addresses: it starts, say
-                for joined in self._polls:
-                    joined.due = at.mono + REJOIN
-                    self._reads.add(joined, joined.due, joined.due + joined.period)
+            if self._is_split and all(poll.refused for poll in self._polls):
+                self._join_later(at)
             return
         if not self._split:
             self._split = True
-            block = poll.block
-            params: dict[str, Value] = {
-                "table": str(block.table),
-                "first": block.first,
-                "last": block.end - 1,
-            }
+            table, first, last = str(poll.block.table), poll.block.first, poll.block.end - 1
+            params: dict[str, Value] = {"table": table, "first": first, "last": last}
             yield Trouble("read_split", self.unit.device, True, at, params, lasts=False)
         self._polls.remove(poll)
         self._unread.good(poll)
         for block in two:
             half = self._poll(block, [poll.watch])
             self._polls.append(half)
-            self._now(half, at)
+            self._due(half, at.mono)
 
     def _read_back(self, job: Write, at: Stamp) -> None:
         for poll in self._polls:
@@ -292,22 +286,33 @@ class Station:
             beats = int(behind / poll.period) + 1
             self.counters.skipped += beats
             poll.due += beats * poll.period
-        self._reads.add(poll, poll.due, poll.due + poll.period)
+        self._due(poll, poll.due)
 
     def _later(self, poll: Poll, at: Stamp) -> None:
         """After a pause that grows with its misses."""
         pause = min(poll.period * 2.0 ** min(poll.misses, 10), max(poll.period, PROBE_MOST))
-        poll.due = at.mono + pause
-        self._reads.add(poll, poll.due, poll.due + poll.period)
+        self._due(poll, at.mono + pause)
 
-    def _now(self, poll: Poll, at: Stamp) -> None:
-        poll.due = at.mono
-        self._reads.add(poll, poll.due, poll.due + poll.period)
+    def _due(self, poll: Poll, due: float) -> None:
+        poll.due = due
+        self._reads.add(poll, due, due + poll.period)
+
+    @property
+    def _is_split(self) -> bool:
+        return len(self._polls) > len(self._plan)
+
+    def _join_later(self, at: Stamp) -> None:
+        """The unit refuses for another reason than its addresses: it starts, say. It is left in peace, and
+        read by its plan then. While a read is out, its end is waited for."""
+        self._hold_until = at.mono + REJOIN
+        if any(poll.out for poll in self._polls):
+            return
+        self._join()
+        for poll in self._polls:
+            self._due(poll, self._hold_until)
 
     def _join(self) -> None:
-        """The plan again, where it had to be split."""
-        if len(self._polls) == len(self._plan):
-            return
+        """The plan again. No read may be out: its answer would come to a poll that is no more."""
         watches = [poll.watch for poll in self._polls]
         for poll in self._polls:
             self._unread.good(poll)
@@ -363,7 +368,7 @@ class Station:
         self._rest(at)
 
     def _rest(self, at: Stamp) -> None:
-        """One probe after a pause: what waits to be written, or else the shortest read."""
+        """One probe after a pause, the shortest read. What waits to be written goes at a pace of its own."""
         pause = min(self._pause, PROBE_EAGER) if self.outputs.eager else self._pause
         self._pause = min(self._pause * 2, PROBE_MOST)
         for poll in self._polls:
@@ -377,7 +382,7 @@ class Station:
         for poll in self._polls:
             poll.misses = 0
             self._probes.remove(poll)
-            self._now(poll, at)
+            self._due(poll, at.mono)
 
     def _gone(self, reason: Reason, at: Stamp) -> Iterator[Event]:
         if self._up is not False:

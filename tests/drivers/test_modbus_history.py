@@ -37,7 +37,7 @@ class History:
             case 1:
                 slave.dead.discard(chance.choice(UNITS))
             case 2:
-                slave.refuses = chance.choice([{}, {}, {3: 2}, {3: 4}, {5: 6}, {1: 1}, {15: 1}])
+                slave.refuses = chance.choice([{}, {}, {3: 2}, {3: 2}, {3: 4}, {5: 6}, {1: 1}, {15: 1}])
             case _:
                 what()
         self.world.run(chance.uniform(0.05, 4.0))

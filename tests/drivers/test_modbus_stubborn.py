@@ -226,3 +226,20 @@ def test_a_unit_of_which_a_part_is_not_read_is_told_and_told_over(refuses: bool)
         ("points_unread", "io", False, {}),
     ]
     assert {link.up for link in world.links()} == {True}
+
+
+def test_a_plan_is_not_joined_while_a_read_of_its_parts_is_out() -> None:
+    """Its answer would come to a read that is no more, which nobody would ever take out of the schedule."""
+    many = unit("u", 1, *(register(f"r{n}", n) for n in range(12)), scan={"normal": 0.2})
+    world = Virtual(bus([many], tcp=True, window=4), Slave({1: holding({n: n for n in range(12)})}, True))
+    world.run(3)
+    world.slave.refuses = {3: 2}
+    slow = [0.001, 0.15, 0.03, 0.09, 0.18]
+    world.wire = lambda asked, said: [(slow[len(world.sent) % len(slow)], said)]
+    world.run(60)
+    world.slave.refuses = {}
+    world.wire = lambda asked, said: [(TURNAROUND, said)]
+    world.run(REJOIN + 2)
+    before = len(world.sent)
+    world.run(20)
+    assert len(world.sent) - before == 100, "five reads a second, of the plan and of nothing else"

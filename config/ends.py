@@ -9,7 +9,7 @@ from sitewarden.drivers.plan import Framing, Port, SerialPort, TcpPort, Tls
 ENDS = ("serial", "tcp", "listen")
 SERIAL_ONLY = frozenset({"baud", "parity", "data_bits", "stop_bits", "rs485"})
 NETWORK_ONLY = frozenset({"tls", "line_baud"})
-MODBUS_ONLY = frozenset({"framing", "echo", "outstanding", "line_baud"})
+MODBUS_ONLY = frozenset({"framing", "echo", "outstanding", "line_baud", "probes"})
 MODBUS_SECURITY = 802  # IANA's port of Modbus inside TLS, mbap-s
 
 

@@ -15,12 +15,14 @@ from sitewarden.config.types import (
     Pause,
     Secret,
     Shape,
+    Share,
     Size,
     Span,
     Text,
     Url,
     Word,
 )
+from sitewarden.drivers.modbus.points import PROBES
 from sitewarden.drivers.plan import Framing, Parity
 from sitewarden.rules.model import Direction, Severity
 from sitewarden.rules.plan import AntiPassback
@@ -73,6 +75,7 @@ class LinkShape(Shape):
     framing: Annotated[Framing | None, BY_WORD] = None
     echo: bool = Field(default=False, description="the adapter hands back what was sent")
     outstanding: int = Field(default=1, ge=1, le=16, description="requests that may be out at once")
+    probes: Share = PROBES
 
 
 class DeviceShape(Shape):

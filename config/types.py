@@ -20,6 +20,7 @@ from sitewarden.config.words import (
     host,
     scalar,
     secret,
+    share,
     size,
     span,
     text,
@@ -86,6 +87,7 @@ Change = Annotated[
         {"anyOf": [{"type": "number", "minimum": 0}, {"type": "string", "pattern": f"^{PERCENT.pattern}$"}]}
     ),
 ]
+Share = Annotated[float, PlainValidator(share), _schema("string", pattern=f"^{PERCENT.pattern}$")]
 Name = Annotated[
     str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,62}$", description="a name of letters, digits, - and _")
 ]

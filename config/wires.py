@@ -192,7 +192,7 @@ def _link(
         return None
     if readers:
         return LinkPlan(name, end, ReaderPlan(readers[0], file.devices[readers[0]].driver or ""))
-    return LinkPlan(name, end, BusPlan(framing(link), tuple(units), link.echo, link.outstanding))
+    return LinkPlan(name, end, BusPlan(framing(link), tuple(units), link.echo, link.outstanding, link.probes))
 
 
 def _unit_ids(document: Document, units: Sequence[Unit]) -> None:

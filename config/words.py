@@ -130,6 +130,13 @@ def deadband(value: object) -> Deadband:
     raise ValueError("a change such as 0.02, or a part of the range such as '1%'")
 
 
+def share(value: object) -> float:
+    """Of "5%"; from 0.1 to 50."""
+    if isinstance(value, str) and (match := PERCENT.fullmatch(value)) and 0.1 <= float(match[1]) <= 50:
+        return float(match[1]) / 100
+    raise ValueError("a share from '0.1%' to '50%', such as '5%'")
+
+
 def secret(value: object) -> object:
     match value:
         case str():

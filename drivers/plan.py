@@ -7,7 +7,7 @@ from sitewarden.drivers.base import Driver
 from sitewarden.drivers.cards.readers import READERS
 from sitewarden.drivers.modbus.bus import Bus
 from sitewarden.drivers.modbus.pace import NETWORK, SILENCE_FAST, Pace, ascii_line, rtu
-from sitewarden.drivers.modbus.points import Unit
+from sitewarden.drivers.modbus.points import PROBES, Unit
 from sitewarden.drivers.modbus.wire import LATE, LATE_BY_NETWORK, Ascii, Echoing, Rtu, Tcp, Wire
 
 LINE_CHARACTER = (
@@ -84,6 +84,7 @@ class BusPlan:
     units: tuple[Unit, ...]
     echo: bool = False  # the adapter hands back what was sent
     outstanding: int = 1  # requests that may be out at once (TCP framing only)
+    probes: float = PROBES  # the part of the line's time that units may take that do not answer
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +107,7 @@ def build(link: LinkPlan) -> Driver:
         case ReaderPlan(device, kind):
             return READERS[kind].driver(device)
         case BusPlan(units=units) as bus:
-            return Bus(link.name, _wire(link.port, bus), units)
+            return Bus(link.name, _wire(link.port, bus), units, bus.probes)
 
 
 def pace(port: Port, framing: Framing) -> Pace:

@@ -11,14 +11,13 @@ from math import inf
 
 from sitewarden.drivers.base import Output
 from sitewarden.drivers.modbus.outputs import Write
-from sitewarden.drivers.modbus.points import Unit
+from sitewarden.drivers.modbus.points import PROBES, Unit
 from sitewarden.drivers.modbus.request import Request
 from sitewarden.drivers.modbus.schedule import Schedule
 from sitewarden.drivers.modbus.station import Poll, Station
 from sitewarden.drivers.modbus.wire import Answer, Counters, Wire
 from sitewarden.rules.model import Command, Reason, Stamp
 
-PROBES_SHARE = 0.05  # of the line's time, while any unit answers
 PROBE_WAITS = 1.0  # s at most for a moment in which it is in nobody's way
 EVERYONE = 0  # unit id on a serial line: all units do it, and none answers (V1.02, 2.2)
 CHATTER = 0.2  # s; on a line that never rests we speak all the same, and tell what comes of it
@@ -41,10 +40,11 @@ class _Asked:
 
 
 class Bus:
-    """A `Driver`."""
+    """A `Driver`. `probes`: the part of the line's time, at most, that units may take that do not answer,
+    while any does."""
 
-    def __init__(self, link: str, wire: Wire, units: Sequence[Unit]) -> None:
-        self.link = link
+    def __init__(self, link: str, wire: Wire, units: Sequence[Unit], probes: float = PROBES) -> None:
+        self.link, self._share = link, probes
         self.devices = tuple(unit.device for unit in units)
         self._wire = wire
         self._reads: Schedule[Poll] = Schedule()
@@ -181,7 +181,7 @@ class Bus:
             alone = all(station.resting for station in self._stations.values())
             took = min(at.mono - asked.sent_at, asked.patience)
             if not alone:
-                self._probe_from = at.mono + took * (1 / PROBES_SHARE - 1)
+                self._probe_from = at.mono + took * (1 / self._share - 1)
             elif self._may_wait:  # one that waits for each longer than we do must come to the end of it
                 self._probe_from = asked.sent_at + 2 * self._wire.late
             else:

@@ -88,6 +88,7 @@ class Point:
 
 
 TURNAROUND = 0.01  # s
+PROBES = 0.05  # of a line's time
 
 
 @dataclass(frozen=True, slots=True)

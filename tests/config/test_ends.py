@@ -44,9 +44,9 @@ def test_the_end_of_a_link(tmp_path: Path, section: str, port: Port, framing: Fr
 
 def test_how_a_device_is_asked(tmp_path: Path) -> None:
     asked = "unit: 255, profile: box, scan: {fast: 50ms}, timeout: 1s, retries: 0"
-    wire = linked(tmp_path, "tcp: 10.0.0.5, outstanding: 4", asked).wire
+    wire = linked(tmp_path, "tcp: 10.0.0.5, outstanding: 4, probes: 2%", asked).wire
     assert isinstance(wire, BusPlan)
-    assert wire.outstanding == 4
+    assert (wire.outstanding, wire.probes) == (4, 0.02)
     (unit,) = wire.units
     assert (unit.scan, unit.timeout, unit.retries) == ({"fast": 0.05, "normal": 1.0, "slow": 10.0}, 1.0, 0)
 

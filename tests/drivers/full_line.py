@@ -7,7 +7,7 @@ from random import Random
 from sitewarden.drivers.modbus.bus import Bus
 from sitewarden.drivers.modbus.pace import rtu
 from sitewarden.drivers.modbus.planner import plan
-from sitewarden.drivers.modbus.points import Kind, Point, Profile, Table, Unit
+from sitewarden.drivers.modbus.points import PROBES, Kind, Point, Profile, Table, Unit
 from sitewarden.drivers.modbus.wire import Rtu, Tcp
 from sitewarden.drivers.plan import Framing
 from sitewarden.simulators.drift import Drift
@@ -67,7 +67,7 @@ class Line:
         )
 
 
-def full_line(period: float) -> Line:
+def full_line(period: float, probes: float = PROBES) -> Line:
     """Every point is read each `period` s."""
     chance = Random(12)
     scan = dict.fromkeys(("fast", "normal", "slow"), period)
@@ -83,7 +83,7 @@ def full_line(period: float) -> Line:
         profile = Profile("some", tuple(points), turnaround=TURNAROUND)
         units.append(Unit(f"unit-{number}", number, profile, scan))
     slaves = _slaves(units, TURNAROUND)
-    world = Paced(Bus("line", Rtu(PACE), units), ModbusSlave(Framing.RTU, slaves), CHARACTER)
+    world = Paced(Bus("line", Rtu(PACE), units, probes), ModbusSlave(Framing.RTU, slaves), CHARACTER)
     return Line(world, units, slaves)
 
 

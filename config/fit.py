@@ -9,6 +9,7 @@ from sitewarden.drivers.modbus.remedy import Remedies, remedies
 from sitewarden.drivers.plan import BusPlan, LinkPlan
 
 MOST_NAMED = 4  # of the scan classes that take most of the time
+MOST_POINTS = 3  # of each class
 MOST_DEVICES = 12  # that are shared out by name
 
 
@@ -48,13 +49,13 @@ def _class(poll: Poll) -> tuple[str, str]:
 
 def _named(now: Forecast, name: tuple[str, str]) -> str:
     device, scan = name
-    points = sum(len(poll.block.points) for poll in now.polls if _class(poll) == name)
-    return f"{device} {scan} ({points} point{'' if points == 1 else 's'})"
+    points = [point.name for poll in now.polls if _class(poll) == name for point in poll.block.points]
+    return f"{device} {scan} ({_first(points, MOST_POINTS)})"
 
 
-def _first(told: Sequence[str]) -> str:
-    more = f" and {len(told) - MOST_NAMED} more" if len(told) > MOST_NAMED else ""
-    return ", ".join(told[:MOST_NAMED]) + more
+def _first(told: Sequence[str], most: int = MOST_NAMED) -> str:
+    more = f" and {len(told) - most} more" if len(told) > most else ""
+    return ", ".join(told[:most]) + more
 
 
 def _helps(found: Remedies) -> Iterator[str]:

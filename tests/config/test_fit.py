@@ -22,16 +22,17 @@ def many(number: int, keys: str = "") -> str:
 def test_reads_that_take_too_long_are_named(tmp_path: Path) -> None:
     gate = "io-1: {link: bus-1, unit: 99, profile: box, scan: {fast: 90ms}}"
     assert told(tmp_path, f"{gate}, {many(1)}") == (
-        "links.bus-1: reads that take too long: io-1 fast (4 points) 92ms instead of 90ms; "
+        "links.bus-1: reads that take too long: io-1 fast (out1, out2, in1 and 1 more) 92ms instead of 90ms; "
         "this would fit: 19200 baud; or the scan class 'fast' of io-1 at 92ms; or 2 links, "
         "with io-1 | pump-0"
     )
 
 
 def test_too_much_for_the_line_is_slowed_or_shared_out(tmp_path: Path) -> None:
+    normal = "normal (name, running, mode and 1 more) 10%"
     assert told(tmp_path, many(12)) == (
-        "links.bus-1: reads that take 118% of the line's time: pump-0 normal (4 points) 10%, "
-        "pump-1 normal (4 points) 10%, pump-2 normal (4 points) 10%, pump-3 normal (4 points) 10% "
+        f"links.bus-1: reads that take 118% of the line's time: pump-0 {normal}, pump-1 {normal}, "
+        f"pump-2 {normal}, pump-3 {normal} "
         "and 8 more; this would fit: 19200 baud; or the scan class 'normal' of every device at 1.2s; "
         "or 2 links, with pump-0 pump-1 pump-2 pump-3 pump-4 pump-5 pump-6 pump-7 pump-8 pump-9 | "
         "pump-10 pump-11"

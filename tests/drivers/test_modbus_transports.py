@@ -80,9 +80,19 @@ def test_with_several_out_a_slow_unit_does_not_hold_up_the_others(window: int, p
     assert sum((mono - 100.0) % 1.0 < 0.1 for mono in of_the_second) == prompt
 
 
-def test_never_more_are_out_than_the_device_allows() -> None:
+@pytest.mark.parametrize(
+    ("wire", "framing", "allowed"),
+    [
+        (Rtu(RTU), Framing.RTU, 1),
+        (Ascii(ASCII), Framing.ASCII, 1),
+        (Tcp(), Framing.TCP, 1),
+        (Tcp(window=3), Framing.TCP, 3),
+    ],
+    ids=["rtu", "ascii", "tcp", "tcp-3"],
+)
+def test_never_more_are_out_than_the_device_allows(wire: Wire, framing: Framing, allowed: int) -> None:
     units = [unit("u", 1, *(register(f"r{n}", 200 * n) for n in range(9)), timeout=2.0)]
-    world = served(Tcp(window=3), Framing.TCP, units)
+    world = served(wire, framing, units)
     assert isinstance(world.twin, ModbusSlave)
     world.twin.units[1].turnaround, world.twin.units[1].in_turn = 0.05, False
     world.run(3)
@@ -90,7 +100,7 @@ def test_never_more_are_out_than_the_device_allows() -> None:
     for _, step in sorted([(mono, 1) for mono, _ in world.asked] + [(mono, -1) for mono, _ in world.heard]):
         out += step
         most = max(most, out)
-    assert most == 3
+    assert most == allowed
 
 
 def test_a_unit_that_dies_with_several_out_is_probed_as_any_other() -> None:

@@ -7,7 +7,6 @@ the gateway's own half is imported another process reads the configuration: each
 import sys
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from importlib import import_module
 from pathlib import Path
 
 from sitewarden.config.apart import load
@@ -25,7 +24,8 @@ def serve(config: Path, verbose: bool) -> str:
     try:
         live(reading.result(), verbose)
     except (ConfigErrors, DataDirectoryBusy, OSError) as error:
-        common = import_module(f"{__package__}.common")  # what a failure needs is not there in vain
+        from sitewarden.gateway.cli import common  # noqa: PLC0415 - what a failure needs is not there in vain
+
         return str(
             common.mistakes(error) if isinstance(error, ConfigErrors) else common.refused(config, error)
         )

@@ -17,6 +17,7 @@ from sitewarden.gateway.cli.common import Failure, why
 
 CONNECT = 5.0  # s
 CHUNK = 4096
+GATEWAYS = frozenset({b"demo", b"run", b"sitewarden.gateway.cli.serve"})  # `run` becomes the last one
 
 
 class Channel(Protocol):
@@ -142,5 +143,5 @@ def _name(pid: str) -> str:
     except OSError:
         return "a program"
     if any(b"sitewarden" in word for word in words[:3]):
-        return "the running gateway" if b"run" in words or b"demo" in words else "sitewarden"
+        return "the running gateway" if GATEWAYS & set(words) else "sitewarden"
     return Path(words[0].decode(errors="replace")).name or "a program"

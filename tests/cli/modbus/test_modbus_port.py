@@ -2,6 +2,8 @@
 
 import socket
 import ssl
+import subprocess
+import sys
 from pathlib import Path
 from threading import Thread
 
@@ -12,7 +14,10 @@ from sitewarden.gateway.cli.common import Failure
 from sitewarden.gateway.cli.modbus.master import Answer
 from sitewarden.gateway.cli.modbus.options import Line
 from sitewarden.gateway.cli.modbus.port import opened
+from tests.cli.conftest import Shell
+from tests.cli.modbus.conftest import SITE, Bench
 from tests.gateway.certificates import Authority
+from tests.servers import free_port, until
 
 ASKED, ANSWERED = b"\x03\x00\x00\x00\x01", b"\x03\x02\x12\x34"
 
@@ -64,3 +69,21 @@ def test_a_certificate_that_is_not_trusted_is_refused_in_words(tmp_path: Path) -
     with pytest.raises(Failure, match="the certificate of the other end is refused"), opened(port):
         pass
     device.close()
+
+
+@pytest.mark.slow
+def test_a_port_that_the_running_gateway_has_says_so(folder: Path, shell: Shell, bench: Bench) -> None:
+    """As it runs in earnest: what `sitewarden run` becomes has another command line."""
+    site = SITE.replace("line: {serial: line", f"line: {{serial: {bench.link('line')}")
+    (folder / "site.yaml").write_text(f"{site}http: {{port: {free_port()}}}\n", "utf-8")
+
+    def refused() -> bool:
+        typed = shell("modbus", "read", "line", "17", "coil", "0")
+        return f"held by the running gateway (process {gateway.pid})" in typed.err
+
+    command = [sys.executable, "-m", "sitewarden.gateway", "run", "site.yaml"]
+    with (folder / "log").open("wb") as log, subprocess.Popen(command, stdout=log, stderr=log) as gateway:
+        try:
+            assert until(refused), (folder / "log").read_text()
+        finally:
+            gateway.terminate()

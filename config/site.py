@@ -14,6 +14,7 @@ from sitewarden.config.shape import InfluxShape, MqttShape, SiteFile
 from sitewarden.config.sinks import InfluxPlan, MqttPlan, SinkPlan
 from sitewarden.config.types import Hidden
 from sitewarden.config.wires import wires
+from sitewarden.drivers.plan import Tls
 
 __all__ = ["ConfigError", "ConfigErrors", "HttpPlan", "Site", "SpoolPlan", "load", "schema"]
 
@@ -116,5 +117,5 @@ def _sink(name: str, shape: InfluxShape | MqttShape, secrets: _Secrets) -> SinkP
         username=shape.username,
         password=secrets.reveal(shape.password, "sinks", name, "password"),
         prefix=shape.prefix,
-        tls=shape.tls,
+        tls=Tls() if shape.tls else None,
     )

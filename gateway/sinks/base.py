@@ -1,10 +1,38 @@
 """What every sink is to the gateway: a thread that can be started, stopped and asked how it is."""
 
 import random
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Protocol
 
+from sitewarden.gateway.sinks.answers import Answer
 from sitewarden.gateway.troubles import Troubles
+
+
+class Lane(StrEnum):
+    """What was measured just now does not queue behind what an outage left."""
+
+    LIVE = "live"
+    BACKLOG = "backlog"
+
+
+class Transport(Protocol):
+    """The way to one server: lines in, what became of them out. For one thread; it retries and buffers
+    nothing, and every call returns within the plan's time-out."""
+
+    def prepare(self) -> Answer:
+        """Connects, and makes sure of what the server must have; TAKEN: lines may be sent. Called again
+        after every failure."""
+        ...
+
+    def send(self, lines: Sequence[bytes], lane: Lane) -> Answer: ...
+
+    def healthy(self) -> bool:
+        """Whether the server says of itself that it is well."""
+        ...
+
+    def close(self) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,6 +33,7 @@ from sitewarden.gateway.clock import Clock
 from sitewarden.gateway.hub import Hub, Report
 from sitewarden.gateway.mask import mask
 from sitewarden.gateway.sinks.base import Backoff, SinkStatus
+from sitewarden.gateway.tls import calling
 from sitewarden.gateway.troubles import Troubles
 from sitewarden.rules.model import (
     AlarmChange,
@@ -300,7 +301,7 @@ class MqttSink:
             will=aiomqtt.Will(status, "offline", qos=1, retain=True),
             timeout=ANSWER,
             keepalive=KEEPALIVE,
-            tls_params=aiomqtt.TLSParameters() if plan.tls else None,
+            tls_context=calling(plan.tls) if plan.tls else None,
         )
         # Connecting blocks a thread that the interpreter waits for at its end; the library has no word
         # for this.

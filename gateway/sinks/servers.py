@@ -75,7 +75,7 @@ def connect(plan: InfluxPlan) -> Server:
     match plan.version:
         case InfluxVersion.V1:
             return ServerV1(plan)
-        case InfluxVersion.V2:
+        case InfluxVersion.V2 | InfluxVersion.V3:
             # A third of a second and 29 MB: only for those who have such a server.
             from sitewarden.gateway.sinks.server_v2 import ServerV2  # noqa: PLC0415
 

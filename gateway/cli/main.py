@@ -31,6 +31,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "clock": ("clock", "Believe the machine's clock again, once it is right."),
     "token": ("access", "Who may use the page and the API."),
     "link": ("access", "A fresh one-time link to the page."),
+    "telemetry": ("telemetry.commands", "How telemetry reaches its destinations, and what was lost."),
     "modbus": ("modbus.commands", "Find, read, write and overhear the units of a bus."),
     "simulate": ("simulate", "Serve the far side of a site: every device on its wire."),
     "record": ("recording", "Record the bytes of a link."),

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
 
-from sitewarden.gateway.sinks.answers import Answer
+from sitewarden.gateway.sinks.answers import Answer, Kind
 from sitewarden.gateway.troubles import Troubles
 
 
@@ -27,6 +27,15 @@ class Transport(Protocol):
         ...
 
     def send(self, lines: Sequence[bytes], lane: Lane) -> Answer: ...
+
+    def tend(self) -> Answer:
+        """What there is to do beside lines, such as to notice that the connection is gone. Called once a
+        turn after `prepare`, whether or not there are lines; other than TAKEN is a failure like one of
+        `send`."""
+        return Answer(Kind.TAKEN)
+
+    def site_changed(self) -> None:
+        """By a reload, from any thread: some of what was told may be no more. The next `tend` sees to it."""
 
     def healthy(self) -> bool:
         """Whether the server says of itself that it is well."""

@@ -2,14 +2,17 @@
 
     reading,site=,device=,point=           value= | state= | text=  quality= [reason=]
     device,site=,device=                   up= [reason=]
-    alarm,site=,id=,code=,severity=        state= before= subject= params=
-    decision,site=,lane=,direction=,verdict=   why= card= kind=
-    passage,site=,lane=,direction=         known= card= kind=
-    fire,site=                             stage= before= panel= zone=
+    alarm,site=,id=,code=,severity=        state= before= [subject=] [params=] raised= [by=]
+    decision,site=,lane=,direction=,verdict=   why= [card=] [kind=] [by=]
+    passage,site=,lane=,direction=         known= [card=] [kind=]
+    fire,site=                             stage= before= [panel=] [zone=] [by=]
+    write,site=,device=,point=,outcome=    value= | state= | text=  [reason=] [by=]
 
 Timestamps are ns since 1970. A number is always a float (`value`), a bool is `state`, a string `text`:
-the type of a field never changes, whatever a device sends. What has many values (cards, texts) is a
-field and never a tag; card numbers are masked.
+the type of a field never changes, whatever a device sends. `raised` is an integer, ms since 1970. What has
+many values (cards, texts) is a field and never a tag. Cards are masked; what an operator gave as a reason is
+free text, which may name anybody, and stays in the journal. All of it, and the gateway's own
+measurements (`vitals.py`), is told to whoever reads the data in docs/telemetry.md.
 
 Source: InfluxDB 1.8 line protocol reference. A backslash in a tag has no sound escape there (before a
 comma it would hide it, at the end the blank), so it becomes a slash; a line break would end the line, so
@@ -32,10 +35,15 @@ from sitewarden.rules.model import (
     Passage,
     Quality,
     Reading,
+    Value,
+    Write,
 )
 
-WANTED = frozenset({Reading, LinkChanged, AlarmChange, Decision, Passage, FireChange})
+WANTED = frozenset({Reading, LinkChanged, AlarmChange, Decision, Passage, FireChange, Write})
 """What becomes lines."""
+
+PERSONAL = frozenset({"card", "kind", "by"})
+"""Fields that say who it was; no line consists of these alone."""
 
 MOVE = 1_000_000  # ns by which the later of two points of one series at one instant is moved
 
@@ -87,7 +95,7 @@ class Lines:
             quality = f'quality="{reading.quality}",reason="{reading.reason}"'
         match reading.value:
             case bool(state):
-                return first, f"state={'true' if state else 'false'},{quality}", reading.at.wall
+                return first, f"state={_truth(state)},{quality}", reading.at.wall
             case float() | int() as number if isfinite(number):
                 return first, f"value={float(number)!r},{quality}", reading.at.wall
             case float():
@@ -101,22 +109,26 @@ class Lines:
         site = self.site
         match effect:
             case LinkChanged(device, up, at, reason):
-                fields = f"up={'true' if up else 'false'}" + texts(reason=reason)
+                fields = f"up={_truth(up)}" + texts(reason=reason)
                 return head("device", site=site, device=device), fields, at.wall
-            case AlarmChange(alarm, before, at):
+            case AlarmChange(alarm, before, at, by):
                 first = head("alarm", site=site, id=alarm.id, code=alarm.code, severity=alarm.severity)
                 params = json.dumps(dict(alarm.params), ensure_ascii=False) if alarm.params else ""
-                more = texts(before=before, subject=alarm.subject, params=params)
-                return first, f'state="{alarm.state}"{more}', at.wall
-            case Decision(lane, card, verdict, why, at, direction, kind):
+                more = texts(before=before, subject=alarm.subject, params=params, by=by)
+                return first, f'state="{alarm.state}",raised={_ms(alarm.raised.wall)}i{more}', at.wall
+            case Decision(lane, card, verdict, why, at, direction, kind, by):
                 first = head("decision", site=site, lane=lane, direction=direction, verdict=verdict)
-                return first, f'why="{why}"{_whose(card, kind)}', at.wall
+                return first, f'why="{why}"{_whose(card, kind)}{texts(by=by)}', at.wall
             case Passage(lane, card, direction, at, kind):
                 first = head("passage", site=site, lane=lane, direction=direction)
-                return first, f"known={'true' if card else 'false'}{_whose(card, kind)}", at.wall
-            case FireChange(before, after, at, panel, zone):
-                more = texts(before=before, panel=panel, zone=zone)
+                return first, f"known={_truth(bool(card))}{_whose(card, kind)}", at.wall
+            case FireChange(before, after, at, panel, zone, by):
+                more = texts(before=before, panel=panel, zone=zone, by=by)
                 return head("fire", site=site), f'stage="{after}"{more}', at.wall
+            case Write(point, value, by, outcome=outcome, at=at, reason=reason):
+                device, _, name = point.partition(".")
+                first = head("write", site=site, device=device, point=name, outcome=outcome)
+                return first, _written(value) + texts(reason=reason, by=by), at.wall
         return None
 
     def _instant(self, series: str, wall: datetime) -> int:
@@ -131,6 +143,24 @@ class Lines:
         else:
             self._last[series] = ns, ns
         return ns
+
+
+def _written(value: Value) -> str:
+    """As of a reading. What is written was checked against the point's limits: it is finite."""
+    match value:
+        case bool(state):
+            return f"state={_truth(state)}"
+        case str(words):
+            return f'text="{words.translate(_TEXT)}"'
+    return f"value={float(value)!r}"
+
+
+def _truth(value: bool) -> str:
+    return "true" if value else "false"
+
+
+def _ms(wall: datetime) -> int:
+    return micros(wall) // 1000
 
 
 def _whose(card: str, kind: str | None) -> str:

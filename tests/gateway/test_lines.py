@@ -3,6 +3,7 @@
 import re
 from datetime import UTC, datetime, timedelta
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -18,6 +19,7 @@ from sitewarden.rules.model import (
     FireStage,
     LinkChanged,
     Operator,
+    Outcome,
     Passage,
     PermitKind,
     Quality,
@@ -28,10 +30,12 @@ from sitewarden.rules.model import (
     Value,
     Verdict,
     Why,
+    Write,
 )
 
 NS = 1772366400000000000
 AT = Stamp(datetime(2026, 3, 1, 12, tzinfo=UTC), 1.0)
+LATER = Stamp(AT.wall + timedelta(seconds=1), 2.0)
 
 
 def one(value: Value | None, quality: Quality = Quality.GOOD, reason: Reason = Reason.NONE) -> str:
@@ -41,6 +45,8 @@ def one(value: Value | None, quality: Quality = Quality.GOOD, reason: Reason = R
 
 ALARM = "alarm,site=cuihu,id=tank-low,code=low,severity=high"
 PARAMS = r"{\"limit\": 0.8}"
+ABOUT = f'subject="tank.level",params="{PARAMS}"'
+RAISED = f"raised={NS // 1_000_000}i"
 DECISION = "decision,site=cuihu,lane=in-1,direction=in,verdict=denied"
 HEAD = "reading,site=cuihu,device=pump-1,point=pressure "
 
@@ -69,21 +75,42 @@ def test_events_have_measurements_of_their_own_and_no_card_in_full() -> None:
     )
     effects = [
         LinkChanged("pump-1", False, AT, Reason.TIMEOUT),
-        AlarmChange(alarm, AlarmState.NORMAL, AT),
+        AlarmChange(alarm, AlarmState.NORMAL, AT, "guard"),
         Decision("in-1", "01000734E0", Verdict.DENIED, Why.EXPIRED, AT, Direction.IN, PermitKind.MONTHLY),
         Passage("in-1", "01000734E0", Direction.IN, AT, PermitKind.MONTHLY),
         Passage("out-1", "", Direction.OUT, AT),
+        Decision("in-1", "", Verdict.GRANTED, Why.OPERATOR, AT, Direction.IN, None, "guard", "for 粤A12345"),
         FireChange(FireStage.NORMAL, FireStage.FIRE, AT, "panel-1", "zone 2"),
+        FireChange(FireStage.HELD, FireStage.NORMAL, LATER, by="guard"),
         Operator(Action.OPEN, "in-1", "guard", AT, "delivery"),
     ]
     assert [line.decode() for _, line in Lines("cuihu").format(effects)] == [
         f'device,site=cuihu,device=pump-1 up=false,reason="timeout" {NS}',
-        f'{ALARM} state="unacknowledged",before="normal",subject="tank.level",params="{PARAMS}" {NS}',
+        f'{ALARM} state="unacknowledged",{RAISED},before="normal",{ABOUT},by="guard" {NS}',
         f'{DECISION} why="expired",card="…4E0",kind="monthly" {NS}',
         f'passage,site=cuihu,lane=in-1,direction=in known=true,card="…4E0",kind="monthly" {NS}',
         f"passage,site=cuihu,lane=out-1,direction=out known=false {NS}",
+        f'decision,site=cuihu,lane=in-1,direction=in,verdict=granted why="operator",by="guard" {NS}',
         f'fire,site=cuihu stage="fire",before="normal",panel="panel-1",zone="zone 2" {NS}',
+        f'fire,site=cuihu stage="normal",before="held",by="guard" {NS + 1_000_000_000}',
     ]
+
+
+@pytest.mark.parametrize(
+    ("value", "field"),
+    [
+        (40.0, "value=40.0"),
+        (40, "value=40.0"),
+        (True, "state=true"),
+        ('"a"', r'text="\"a\""'),
+        ("", 'text=""'),
+    ],
+)
+def test_a_write_has_its_outcome_the_value_that_was_asked_for_and_by_whom(value: Value, field: str) -> None:
+    write = Write("pump-1.setpoint", value, "guard", "low", AT, Outcome.REFUSED, LATER, reason=Reason.BUSY)
+    ((_, line),) = Lines("cuihu").format([write])
+    first = "write,site=cuihu,device=pump-1,point=setpoint,outcome=refused"
+    assert line.decode() == f'{first} {field},reason="busy",by="guard" {NS + 1_000_000_000}'
 
 
 def test_later_points_of_a_series_at_one_instant_move_on() -> None:

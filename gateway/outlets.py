@@ -94,7 +94,7 @@ class Outlets:
                 return InfluxSink(plan, self.spool, self._report, self._clock)
             case MqttPlan():
                 # A megabyte: only for those who have a broker.
-                from sitewarden.gateway.sinks.mqtt import MqttSink  # noqa: PLC0415
+                from sitewarden.gateway.sinks.mqtt.sink import MqttSink  # noqa: PLC0415
 
                 return MqttSink(plan, self._site.id, self._hub, self._report, self._clock, self._present)
 

@@ -14,7 +14,7 @@ from sitewarden.gateway.api import models
 from sitewarden.gateway.api.access import ALLOWED, Needs, Permission
 from sitewarden.gateway.api.app import create_app
 from sitewarden.gateway.api.live import Happening
-from sitewarden.gateway.sinks.mqtt import message
+from sitewarden.gateway.sinks.mqtt.sink import message
 from sitewarden.gateway.tokens import Role
 from sitewarden.rules.model import (
     Alarm,

@@ -9,9 +9,9 @@ import pytest
 from sitewarden.config.sinks import MqttPlan
 from sitewarden.gateway.clock import Clock
 from sitewarden.gateway.hub import Hub
-from sitewarden.gateway.sinks import mqtt
 from sitewarden.gateway.sinks.base import Backoff
-from sitewarden.gateway.sinks.mqtt import Message, MqttSink, Outbox, level, message
+from sitewarden.gateway.sinks.mqtt import sink as mqtt
+from sitewarden.gateway.sinks.mqtt.sink import Message, MqttSink, Outbox, level, message
 from sitewarden.rules.model import (
     Alarm,
     AlarmChange,

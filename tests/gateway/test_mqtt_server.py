@@ -15,7 +15,7 @@ from paho.mqtt.enums import CallbackAPIVersion
 from sitewarden.config.sinks import MqttPlan
 from sitewarden.gateway.clock import Clock
 from sitewarden.gateway.hub import Hub
-from sitewarden.gateway.sinks.mqtt import MqttSink
+from sitewarden.gateway.sinks.mqtt.sink import MqttSink
 from sitewarden.rules.model import (
     Alarm,
     AlarmChange,

@@ -3,6 +3,7 @@
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
 
@@ -46,11 +47,22 @@ class Transport(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class SinkStatus:
+    """How a sink is, for those who ask."""
+
     name: str
     up: bool  # the last attempt was taken
     sent: int = 0  # lines or messages that are proven to have arrived, since the start
-    waiting: int = 0  # not delivered yet
-    lost: int = 0  # rejected or dropped, since the start
+    waiting: int = 0  # not delivered yet, on both lanes
+    lost: int = 0  # rejected, since the start
+    since: datetime | None = None  # when `up` changed last
+    error: str = ""  # what went wrong last, in the server's words; it may be long over
+    error_at: datetime | None = None
+    lag: float = 0.0  # s that the oldest line of the live lane has been waiting
+    backlog: int = 0  # of `waiting`, what is late already
+    oldest: datetime | None = None  # the first instant of the backlog
+    rate: float = 0.0  # lines/s now
+    batch: int = 0  # lines a request now
+    drained_in: float | None = None  # s until there is no backlog, as fast as it goes now; None: unknown
 
 
 class Sink(Protocol):

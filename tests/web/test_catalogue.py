@@ -10,6 +10,7 @@ import pytest
 from sitewarden.gateway import catalogue
 from sitewarden.gateway.board import Arm, Trend
 from sitewarden.gateway.catalogue import LANGUAGES, Catalogue, pick
+from sitewarden.gateway.causes import Cause, Gone
 from sitewarden.gateway.tokens import Role
 from sitewarden.gateway.web.rooms import REASONS, ROOMS
 from sitewarden.rules.alarms import book
@@ -41,6 +42,8 @@ ENUMS: dict[str, type[StrEnum]] = {
     "role": Role,
     "outcome": Outcome,
     "reason": Reason,
+    "gone": Gone,
+    "cause": Cause,
     "demo.came": Came,
 }
 LITERAL = re.compile(r"""\b(?:t|text)\(\s*f?['"]([a-z_.0-9]+)['"]\s*[,)]""")

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 from sitewarden.config.plan import Site
 from sitewarden.config.sinks import InfluxPlan, MqttPlan, SinkPlan
-from sitewarden.gateway.api.house import SinkState, Status
+from sitewarden.gateway.api.house import Status
 from sitewarden.gateway.board import Board
 from sitewarden.gateway.clock import Clock
 from sitewarden.gateway.eventlog import EventLog
@@ -81,10 +81,7 @@ class Outlets:
     def status(self, started: Stamp, clock_trusted: bool) -> Status:
         """Any thread may ask: it waits for no disk and no network."""
         spool = self.spool.seen
-        sinks = tuple(
-            SinkState(it.name, it.up, it.waiting, it.lost)
-            for it in (sink.status() for sink in self.sinks.values())
-        )
+        sinks = tuple(sink.status() for sink in self.sinks.values())
         limit = self.spool.most if self._writer else 0
         return Status(started, clock_trusted, sinks, round(spool.fill * self.spool.most), limit)
 

@@ -7,8 +7,6 @@ threads. Nothing here blocks but the stores' read sides, which have connections 
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
-from datetime import datetime
-from enum import StrEnum
 from typing import Protocol
 
 from sitewarden.config.plan import Site
@@ -16,49 +14,10 @@ from sitewarden.gateway.board import Board
 from sitewarden.gateway.cards import Cards
 from sitewarden.gateway.hub import Hub
 from sitewarden.gateway.journal import Journal
+from sitewarden.gateway.sinks.base import SinkStatus
 from sitewarden.gateway.tokens import Tokens
 from sitewarden.gateway.trend import Trend
 from sitewarden.rules.model import Effect, Operator, Stamp
-
-
-class Going(StrEnum):
-    """How a destination of the telemetry is."""
-
-    DELIVERING = "delivering"
-    CATCHING_UP = "catching_up"  # with what an outage left
-    AWAY = "away"
-
-
-@dataclass(frozen=True, slots=True)
-class SinkState:
-    """One destination of the telemetry. Counts are lines, since the start of the gateway."""
-
-    name: str
-    up: bool  # the last attempt was taken
-    since: Stamp | None = None  # when it came or went; None: neither yet
-    error: str = ""  # what went wrong last, in the server's words
-    lag: float | None = None  # s from measured to delivered, of what is new; None: nothing yet
-    waiting: int = 0  # not delivered yet, the backlog with it
-    backlog: int = 0  # what an outage left
-    backlog_from: datetime | None = None
-    backlog_most: int = 0  # since there was none
-    draining: bool = False  # the backlog goes as fast as it can, whatever its limit
-    rate: float = 0.0  # lines/s delivered, of late
-    batch: int = 0  # lines a request, by how fast the server answers
-    sent: int = 0
-    lost: int = 0  # rejected, or dropped before they could be sent
-    dead_letters: int = 0  # rejected ones that are kept apart
-
-    @property
-    def going(self) -> Going:
-        if not self.up:
-            return Going.AWAY
-        return Going.CATCHING_UP if self.backlog else Going.DELIVERING
-
-    @property
-    def remaining(self) -> float | None:
-        """s until the backlog is gone, at the rate of now."""
-        return self.backlog / self.rate if self.up and self.backlog and self.rate else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +26,7 @@ class Status:
 
     started: Stamp
     clock_trusted: bool
-    sinks: tuple[SinkState, ...] = ()
+    sinks: tuple[SinkStatus, ...] = ()
     spool_bytes: int = 0
     spool_limit: int = 0  # bytes; 0: no spool
 

@@ -18,6 +18,14 @@ class Lane(StrEnum):
     BACKLOG = "backlog"
 
 
+class Going(StrEnum):
+    """How a sink is, in a word."""
+
+    DELIVERING = "delivering"
+    CATCHING_UP = "catching_up"  # with what an outage left
+    AWAY = "away"
+
+
 class Transport(Protocol):
     """The way to one server: lines in, what became of them out. For one thread; it retries and buffers
     nothing, and every call returns within the plan's time-out."""
@@ -63,6 +71,14 @@ class SinkStatus:
     rate: float = 0.0  # lines/s now
     batch: int = 0  # lines a request now
     drained_in: float | None = None  # s until there is no backlog, as fast as it goes now; None: unknown
+    draining: bool = False  # as fast as the server takes it, whatever the plan's limit
+    dead_letters: int = 0  # rejected lines that are kept apart
+
+    @property
+    def going(self) -> Going:
+        if not self.up:
+            return Going.AWAY
+        return Going.CATCHING_UP if self.backlog else Going.DELIVERING
 
 
 class Sink(Protocol):

@@ -8,12 +8,13 @@ from functools import cache
 from pathlib import Path
 
 from sitewarden.config.site import HttpPlan, Site, load
-from sitewarden.gateway.api.house import DemoControl, Recording, Reloaded, Sample, SinkState, Status
+from sitewarden.gateway.api.house import DemoControl, Recording, Reloaded, Sample, Status
 from sitewarden.gateway.board import Board
 from sitewarden.gateway.cards import Cards
 from sitewarden.gateway.hub import Hub
 from sitewarden.gateway.journal import Journal
 from sitewarden.gateway.measures import Tally, site_samples
+from sitewarden.gateway.sinks.base import SinkStatus
 from sitewarden.gateway.tokens import Tokens
 from sitewarden.gateway.trend import Trend
 from sitewarden.rules.core import Core
@@ -88,7 +89,7 @@ class SmallHouse:
         self.refuse = False  # the configuration is wrong
         self.mute = False  # the main loop hangs
         self.disk_error: Exception | None = None  # what every record fails with
-        self.sinks: tuple[SinkState, ...] = ()
+        self.sinks: tuple[SinkStatus, ...] = ()
         self.device: WriteEnded | None = None  # what comes of a write; None: nothing is heard of it
 
     def close(self) -> None:

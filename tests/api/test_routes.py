@@ -8,8 +8,8 @@ import pytest
 from fastapi.testclient import TestClient
 
 from sitewarden.gateway.api.act import PATIENCE
-from sitewarden.gateway.api.house import SinkState
 from sitewarden.gateway.journal import JournalFull
+from sitewarden.gateway.sinks.base import SinkStatus
 from sitewarden.rules.model import AlarmState, FireStage, Quality, Reading, Reason, Stamp, Why
 from tests.api.small_house import LIAO, START, SmallHouse
 
@@ -28,7 +28,7 @@ def burn(house: SmallHouse, ohm: float) -> None:
 
 
 def test_the_site(house: SmallHouse, engineer: TestClient) -> None:
-    house.sinks = (SinkState("influx", False, 12, 3),)
+    house.sinks = (SinkStatus("influx", False, waiting=12, lost=3),)
     site = engineer.get("/api/v1/site").json()
     assert site["id"] == "cuihu"
     assert site["fire"]["stage"] == "normal"

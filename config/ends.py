@@ -3,7 +3,9 @@
 from pathlib import Path
 
 from sitewarden.config.document import Document, Loc
-from sitewarden.config.shape import LinkShape, TlsShape
+from sitewarden.config.shape import LinkShape
+from sitewarden.config.sink_shape import TlsShape
+from sitewarden.config.tls import tls_files
 from sitewarden.drivers.plan import Framing, Port, SerialPort, TcpPort, Tls
 
 ENDS = ("serial", "tcp", "listen")
@@ -57,25 +59,9 @@ def _keys(document: Document, loc: Loc, link: LinkShape) -> None:
 
 
 def _tls(document: Document, loc: Loc, link: LinkShape, shape: TlsShape, folder: Path) -> Tls:
-    for key, other in (("cert", "key"), ("key", "cert")):
-        if getattr(shape, key) and not getattr(shape, other):
-            document.wrong((*loc, key), f"{other!r} beside it: a certificate and its key", at_key=True)
     if link.listen and not (shape.ca and (shape.cert or shape.key)):
         expected = "'ca', 'cert' and 'key' where a device calls: who it may be, and who we are"
         document.wrong(loc, expected, at_key=True)
     if link.listen and shape.name:
         document.wrong((*loc, "name"), "this key only with 'tcp': we check whom we call", at_key=True)
-    files = {key: getattr(shape, key) for key in ("ca", "cert", "key")}
-    paths = {key: str(folder / file) if file else "" for key, file in files.items()}
-    for key, path in paths.items():
-        if path and not _readable(path):
-            document.wrong((*loc, key), "a file that can be read")
-    return Tls(**paths, name=shape.name or "")
-
-
-def _readable(path: str) -> bool:
-    try:
-        with Path(path).open("rb"):
-            return True
-    except OSError:
-        return False
+    return tls_files(document, loc, shape, folder)

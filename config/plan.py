@@ -33,6 +33,7 @@ class HttpPlan:
 @dataclass(frozen=True, slots=True)
 class SpoolPlan:
     most: int  # bytes
+    keep: float = 0.0  # s that what every destination has is kept, if there is room
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,10 +7,9 @@ from typing import Annotated
 
 from pydantic import Field
 
-from sitewarden.config.types import Change, Duration, Name, Pause, Shape, Span, Text
+from sitewarden.config.types import BY_WORD, Change, Duration, Name, Pause, Shape, Span, Text
 from sitewarden.drivers.modbus.points import TURNAROUND, WORDS, Kind, Order, Table
 
-BY_WORD = Field(strict=False)
 ADDRESSES = 65536  # in a table
 LAST_REFERENCE = 4 * 100_000 + ADDRESSES
 

@@ -4,22 +4,19 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from sitewarden.config.sinks import InfluxVersion
+from sitewarden.config.sink_shape import SinkShape, SpoolShape, TlsShape
 from sitewarden.config.types import (
-    NO_SECRET,
+    BY_WORD,
     Duration,
     Endpoint,
     FilePath,
     Host,
     Name,
     Pause,
-    Secret,
     Shape,
     Share,
-    Size,
     Span,
     Text,
-    Url,
     Word,
 )
 from sitewarden.drivers.modbus.points import PROBES
@@ -27,8 +24,6 @@ from sitewarden.drivers.plan import Framing, Parity
 from sitewarden.rules.model import Direction, Severity
 from sitewarden.rules.plan import AntiPassback
 
-MIB = 1 << 20
-BY_WORD = Field(strict=False)  # an enumeration, written as its word
 Baud = Annotated[int, Field(ge=300, le=4_000_000)]
 
 
@@ -42,21 +37,6 @@ class SiteShape(Shape):
 class HttpShape(Shape):
     host: Host = "127.0.0.1"
     port: int = Field(default=8080, ge=1, le=65535)
-
-
-class SpoolShape(Shape):
-    """Telemetry that waits for its servers. When it is full the oldest goes."""
-
-    most: Size = 512 * MIB
-
-
-class TlsShape(Shape):
-    """Files in PEM: who signs the other end's certificate (without it the system's authorities), and ours."""
-
-    ca: FilePath | None = Field(default=None, description="the path of a file")
-    cert: FilePath | None = Field(default=None, description="the path of a file")
-    key: FilePath | None = Field(default=None, description="the path of a file")
-    name: Host | None = Field(default=None, description="a name that its certificate has")
 
 
 class LinkShape(Shape):
@@ -161,31 +141,6 @@ class AlarmShape(Shape):
 class StaleShape(Shape):
     after: Pause = Field(description="a duration such as '30s'")
     severity: Annotated[Severity, BY_WORD] = Severity.MEDIUM
-
-
-class InfluxShape(Shape):
-    type: Literal["influxdb"]
-    version: Annotated[InfluxVersion, BY_WORD] = InfluxVersion.V2
-    url: Url = Field(description="a URL such as 'http://127.0.0.1:8086'")
-    org: str = ""
-    bucket: str = Field(min_length=1, description="a bucket; with version v1 a database")
-    token: Secret = NO_SECRET
-    batch: int = Field(default=5000, ge=1, le=100_000)
-    gzip: bool = False
-    timeout: Pause = 10.0
-
-
-class MqttShape(Shape):
-    type: Literal["mqtt"]
-    host: Host = Field(description="a host name")
-    port: int = Field(default=1883, ge=1, le=65535)
-    username: str = ""
-    password: Secret = NO_SECRET
-    prefix: str = Field(default="sitewarden", pattern=r"^[^\s#+]+$")
-    tls: bool = False
-
-
-SinkShape = Annotated[InfluxShape | MqttShape, Field(discriminator="type")]
 
 
 class SiteFile(Shape):

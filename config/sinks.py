@@ -19,11 +19,26 @@ class Payload(StrEnum):
     SPARKPLUG = "sparkplug"  # Sparkplug B 3.0
 
 
+class Kind(StrEnum):
+    """What there is to tell: the measurements of docs/telemetry.md."""
+
+    READING = "reading"
+    POINT = "point"
+    DEVICE = "device"
+    ALARM = "alarm"
+    DECISION = "decision"
+    PASSAGE = "passage"
+    FIRE = "fire"
+    WRITE = "write"
+    LOSS = "loss"
+    GATEWAY = "gateway"
+
+
 @dataclass(frozen=True, slots=True)
 class Filter:
     """What a destination is given of what there is; empty: all of it."""
 
-    kinds: frozenset[str] = frozenset()  # measurements: "reading", "alarm", …
+    kinds: frozenset[Kind] = frozenset()
     points: tuple[str, ...] = ()  # patterns of full names, "pump-*.pressure"; what is no reading passes
     personal: bool = True  # whether events name the card (masked) and its kind
 

@@ -2,19 +2,16 @@
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
+from sitewarden.config.destinations import destinations
 from sitewarden.config.document import Document, Loc, Plain, read
 from sitewarden.config.errors import ConfigError, ConfigErrors
 from sitewarden.config.explain import schema_of, shaped
 from sitewarden.config.plan import HttpPlan, Site, SpoolPlan
 from sitewarden.config.rooms import site_plan
-from sitewarden.config.shape import InfluxShape, MqttShape, SiteFile
-from sitewarden.config.sinks import InfluxPlan, MqttPlan, SinkPlan
-from sitewarden.config.types import Hidden
+from sitewarden.config.shape import SiteFile
 from sitewarden.config.wires import wires
-from sitewarden.drivers.plan import Tls
 
 __all__ = ["ConfigError", "ConfigErrors", "HttpPlan", "Site", "SpoolPlan", "load", "schema"]
 
@@ -36,8 +33,7 @@ def load(path: Path, environment: Mapping[str, str] | None = os.environ) -> Site
     folder = path.absolute().parent
     made = wires(document, file, folder)
     plan = site_plan(document, file, made)
-    secrets = _Secrets(document, folder, environment)
-    sinks = tuple(_sink(name, sink, secrets) for name, sink in file.sinks.items())
+    sinks = destinations(document, file, folder, environment, made)
     titles = _titles(document, file)
     if document.errors:
         raise ConfigErrors(document.errors)
@@ -49,7 +45,7 @@ def load(path: Path, environment: Mapping[str, str] | None = os.environ) -> Site
         links=made.links,
         sinks=sinks,
         http=HttpPlan(file.http.host, file.http.port),
-        spool=SpoolPlan(file.spool.most),
+        spool=SpoolPlan(file.spool.most, file.spool.keep),
         titles=titles,
         commit_limit=file.commit_limit,
         data=folder / file.data,
@@ -73,49 +69,3 @@ def _titles(document: Document, file: SiteFile) -> Mapping[str, Mapping[str, str
                 )
     things = file.devices | file.parking.lanes | file.fire
     return {name: thing.title for name, thing in things.items() if thing.title}
-
-
-@dataclass(frozen=True, slots=True)
-class _Secrets:
-    document: Document
-    folder: Path
-    environment: Mapping[str, str] | None
-
-    def reveal(self, secret: Hidden, *loc: str) -> str:
-        """The secret itself; what keeps it from us is noted."""
-        if self.environment is None:
-            return ""
-        if secret.env:
-            if secret.env not in self.environment:
-                self.document.wrong((*loc, "env"), f"the environment variable {secret.env} to be set")
-            return self.environment.get(secret.env, "")
-        if secret.file:
-            try:
-                return (self.folder / secret.file).read_text(encoding="utf-8").strip()
-            except (OSError, ValueError):
-                self.document.wrong((*loc, "file"), "a file that can be read")
-        return secret.plain
-
-
-def _sink(name: str, shape: InfluxShape | MqttShape, secrets: _Secrets) -> SinkPlan:
-    if isinstance(shape, InfluxShape):
-        return InfluxPlan(
-            name,
-            shape.url,
-            version=shape.version,
-            bucket=shape.bucket,
-            org=shape.org,
-            token=secrets.reveal(shape.token, "sinks", name, "token"),
-            batch=shape.batch,
-            gzip=shape.gzip,
-            timeout=shape.timeout,
-        )
-    return MqttPlan(
-        name,
-        shape.host,
-        port=shape.port,
-        username=shape.username,
-        password=secrets.reveal(shape.password, "sinks", name, "password"),
-        prefix=shape.prefix,
-        tls=Tls() if shape.tls else None,
-    )

@@ -88,6 +88,7 @@ Change = Annotated[
     ),
 ]
 Share = Annotated[float, PlainValidator(share), _schema("string", pattern=f"^{PERCENT.pattern}$")]
+BY_WORD = Field(strict=False)  # an enumeration, written as its word
 Name = Annotated[
     str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,62}$", description="a name of letters, digits, - and _")
 ]

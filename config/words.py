@@ -137,6 +137,11 @@ def share(value: object) -> float:
     raise ValueError("a share from '0.1%' to '50%', such as '5%'")
 
 
+def switched(value: object) -> object:
+    """Of a section that has nothing to say but that it is there: `true` is an empty one."""
+    return {} if value is True else None if value is False else value
+
+
 def secret(value: object) -> object:
     match value:
         case str():

@@ -6,9 +6,9 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from sitewarden.config.sinks import InfluxPlan, InfluxVersion, MqttPlan
-from sitewarden.config.site import HttpPlan, load, schema
-from sitewarden.drivers.plan import BusPlan, Framing, Parity, ReaderPlan, SerialPort, TcpPort
+from sitewarden.config.sinks import CommandPlan, Filter, InfluxPlan, InfluxVersion, Kind, MqttPlan, Payload
+from sitewarden.config.site import HttpPlan, SpoolPlan, load, schema
+from sitewarden.drivers.plan import BusPlan, Framing, Parity, ReaderPlan, SerialPort, TcpPort, Tls
 from sitewarden.rules.model import Direction, FireKind, Severity
 from sitewarden.rules.plan import AntiPassback, Band, Barrier
 from sitewarden.rules.plan import Test as Compared
@@ -133,11 +133,47 @@ def test_sinks_and_their_secrets(tmp_path: Path) -> None:
     assert broker == MqttPlan("broker", "a", username="u", password="from a file", prefix="estates/one")
 
 
+def test_what_a_destination_is_given_and_how_it_is_reached(tmp_path: Path) -> None:
+    for name in ("ca", "box", "key"):
+        (tmp_path / f"{name}.pem").touch()
+    here = str(tmp_path)
+    file = write(
+        tmp_path,
+        sinks="""
+  far: {type: influxdb, version: v3, url: "https://a", bucket: b, tls: {ca: ca.pem}, backlog: 20000}
+  plain: {type: mqtt, host: a}
+  secret: {type: mqtt, host: a, tls: true, home_assistant: homeassistant,
+           only: {kinds: [reading, alarm], points: ["pump-*"], personal: false},
+           commands: [{topic: lane/in-1/open, role: guard}, {topic: alarm/+/acknowledge, role: engineer}]}
+  plant: {type: mqtt, host: a, tls: {cert: box.pem, key: key.pem}, payload: sparkplug, group: estates}""",
+    )
+    far, plain, secret, plant = load(file, {}).sinks
+    assert far == InfluxPlan(
+        "far", "https://a", InfluxVersion.V3, "b", tls=Tls(ca=f"{here}/ca.pem"), backlog=20_000
+    )
+    assert plain == MqttPlan("plain", "a", 1883)
+    assert secret == MqttPlan(
+        "secret",
+        "a",
+        8883,
+        tls=Tls(),
+        home_assistant="homeassistant",
+        only=Filter(frozenset({Kind.READING, Kind.ALARM}), ("pump-*",), personal=False),
+        commands=(
+            CommandPlan("lane/in-1/open", "guard"),
+            CommandPlan("alarm/+/acknowledge", "engineer"),
+        ),
+    )
+    shown = Tls(cert=f"{here}/box.pem", key=f"{here}/key.pem")
+    assert plant == MqttPlan("plant", "a", 8883, tls=shown, payload=Payload.SPARKPLUG, group="estates")
+
+
 def test_defaults(tmp_path: Path) -> None:
     site = good(tmp_path)
     assert site.http == HttpPlan("127.0.0.1", 8080)
     assert (site.language, site.name, site.commit_limit) == ("zh", {"zh": "small"}, 0.15)
     assert site.plan.link_alarm_after == 10.0
+    assert site.spool == SpoolPlan(512 * 2**20, keep=7 * 86_400.0)
 
 
 @pytest.mark.parametrize(

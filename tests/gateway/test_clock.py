@@ -1,27 +1,9 @@
 """Stamps that go on across restarts, and a wall clock that is not believed blindly."""
 
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from sitewarden.gateway.clock import Clock
 from sitewarden.rules.model import Stamp
-
-NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
-
-
-@dataclass
-class Machine:
-    """A wall clock and the seconds since boot."""
-
-    wall: datetime = NOON
-    boot: float = 100.0
-
-    def passes(self, seconds: float) -> None:
-        self.wall += timedelta(seconds=seconds)
-        self.boot += seconds
-
-    def clock(self, last: Stamp | None = None) -> Clock:
-        return Clock(last, lambda: self.wall, lambda: self.boot)
+from tests.gateway.machine import NOON, Machine
 
 
 def test_a_first_start_takes_the_machine_as_it_is() -> None:

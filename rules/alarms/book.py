@@ -27,6 +27,7 @@ SEVERITY: Mapping[str, Severity] = {
     "page_down": Severity.HIGH,
     "read_split": Severity.LOW,
     "sink_away": Severity.LOW,
+    "sink_lagging": Severity.LOW,
     "socket_down": Severity.HIGH,
     "unexplained_passage": Severity.MEDIUM,
 }

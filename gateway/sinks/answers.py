@@ -3,18 +3,22 @@
 | answer | class | consequence |
 |---|---|---|
 | 2xx | taken | the cursor moves on |
-| 400, 422 with "partial write" | partial | the rest is stored: moves on, rejects are counted |
+| 400, 422 with "partial write" | partial | the rest is stored: moves on; rejects are counted, kept if named |
 | other 400, 422 | malformed | halved until the bad line is alone, then it is set aside |
 | 413 | too large | halved |
 | 401, 403, 404, other 3xx and 4xx | refused | held, with an alarm: a person has to act |
 | 408, 429, 5xx, no answer | later | tried again, after Retry-After if there is one |
 
-Sources: InfluxDB 1.8 `/write`, InfluxDB 2 `POST /api/v2/write`; what influxd 1.6.7 and
-VictoriaMetrics 1.79.5 really answer was tried (tests/gateway/test_influx_servers.py).
+Sources: InfluxDB 1.8 `/write`, InfluxDB 2.7 `POST /api/v2/write`, InfluxDB 3 Core "Partial writes"; RFC 9110,
+10.2.3 (Retry-After). What influxd 1.6.7 and VictoriaMetrics 1.79.5 really answer was tried
+(tests/gateway/test_influx_servers.py).
 """
 
+import json
 import re
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
 from enum import StrEnum
 
 
@@ -27,37 +31,89 @@ class Kind(StrEnum):
     LATER = "later"
 
 
+Letter = tuple[bytes, str]
+"""A line that the server will never take, and its words."""
+
+
 @dataclass(frozen=True, slots=True)
 class Answer:
     kind: Kind
     status: int = 0  # 0: there was no answer
     words: str = ""  # the server's, shortened
     dropped: int = 0  # lines of a partial write that are not stored
+    letters: tuple[Letter, ...] = ()  # those of them that the server names
     retry_after: float | None = None  # s
 
 
 _DROPPED = re.compile(r"dropped=(\d+)")
+_UNPARSED = re.compile(r"unable to parse '(.+)': (.+)")
 _SHORT = 300  # characters
 
 
-def classify(status: int, body: str, retry_after: str = "") -> Answer:
-    words = body[:_SHORT].strip()
+def classify(
+    status: int, body: str, retry_after: str = "", date: str = "", lines: Sequence[bytes] = ()
+) -> Answer:
+    """`retry_after` and `date` are the headers of those names; `lines` is what was sent."""
+    words = _words(body)[:_SHORT].strip() or f"HTTP {status}"
     if status < 300:
-        return Answer(Kind.TAKEN, status)
+        return Answer(Kind.TAKEN, status, words)
     if status in (400, 422):
         if "partial write" not in body:
             return Answer(Kind.MALFORMED, status, words)
+        letters = tuple(_named(body, lines))
         # Lines that cannot be parsed are named but not counted: dropped=0.
         dropped = sum(int(count) for count in _DROPPED.findall(body)) + body.count("unable to parse")
-        return Answer(Kind.PARTIAL, status, words, dropped)
+        return Answer(Kind.PARTIAL, status, words, max(dropped, body.count('"line_number"')), letters)
     if status == 413:
         return Answer(Kind.TOO_LARGE, status, words)
     if status in (408, 429) or status >= 500:
-        seconds = float(retry_after) if retry_after.isdecimal() else None
-        return Answer(Kind.LATER, status, words, retry_after=seconds)
+        return Answer(Kind.LATER, status, words, retry_after=_seconds(retry_after, date))
     return Answer(Kind.REFUSED, status, words)
 
 
 def unanswered(error: Exception) -> Answer:
     """Refused, reset or timed out: nobody knows whether the lines arrived."""
     return Answer(Kind.LATER, 0, f"{type(error).__name__}: {error}"[:_SHORT])
+
+
+def _seconds(retry_after: str, date: str) -> float | None:
+    """A date is taken by the server's own clock: ours may be wrong."""
+    if retry_after.isdecimal():
+        return float(retry_after)
+    try:
+        then, now = (parsedate_to_datetime(text) for text in (retry_after, date))
+    except ValueError:
+        return None
+    return max((then - now).total_seconds(), 0.0)
+
+
+def _words(body: str) -> str:
+    """Without the JSON around them: v1 and v3 have `error`, v2 has `message`."""
+    match _json(body):
+        case {"message": str(words)} | {"error": str(words)}:
+            return words
+    return body
+
+
+def _named(body: str, lines: Sequence[bytes]) -> Iterator[Letter]:
+    match _json(body):
+        case {"data": list(rejects)}:  # v3: by number
+            for reject in rejects:
+                match reject:
+                    case {"line_number": int(number), "error_message": str(words)} if (
+                        0 < number <= len(lines)
+                    ):
+                        yield lines[number - 1], words[:_SHORT]
+        case _:  # v1 and v2: in full
+            sent = frozenset(lines)
+            for text, words in _UNPARSED.findall(_words(body)):
+                if (line := text.encode()) in sent:
+                    yield line, words[:_SHORT]
+
+
+def _json(body: str) -> object:
+    try:
+        found: object = json.loads(body)
+    except ValueError:
+        return None
+    return found

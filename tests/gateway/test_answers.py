@@ -1,5 +1,7 @@
 """Each answer of a server has one consequence."""
 
+import json
+
 import pytest
 
 from sitewarden.gateway.sinks.answers import Kind, classify
@@ -39,6 +41,57 @@ def test_rejects_of_a_partial_write_are_counted() -> None:
     assert classify(400, UNPARSED).dropped == 2
 
 
-def test_retry_after_is_in_seconds_or_ignored() -> None:
-    assert classify(429, "", "7").retry_after == 7.0
+def test_lines_that_a_partial_write_names_are_known() -> None:
+    quoted = b"it's 'bad': line"
+    body = json.dumps(
+        {
+            "error": f"partial write: unable to parse '{quoted.decode()}': invalid field format\n"
+            "unable to parse 'not ours': missing fields dropped=0"
+        }
+    )
+    answer = classify(400, body, lines=[b"a v=1 1", quoted])
+    assert answer.letters == ((quoted, "invalid field format"),)
+    assert answer.dropped == 2
+
+
+def test_lines_that_a_partial_write_numbers_are_known() -> None:
+    """As InfluxDB 3 Core does; its `original_line` may be cut short."""
+    rejects = [
+        {"original_line": "cpu,host=b v", "line_number": 2, "error_message": "No fields were provided"},
+        {"original_line": "", "line_number": 9, "error_message": "there is no such line"},
+    ]
+    body = json.dumps({"error": "partial write of line protocol occurred", "data": rejects})
+    answer = classify(400, body, lines=[b"a v=1 1", b"cpu,host=b v= 123"])
+    assert answer.letters == ((b"cpu,host=b v= 123", "No fields were provided"),)
+    assert answer.words == "partial write of line protocol occurred"
+    assert answer.dropped == 2
+
+
+@pytest.mark.parametrize(
+    ("retry_after", "seconds"),
+    [
+        ("7", 7.0),
+        ("Wed, 21 Oct 2026 07:28:30 GMT", 30.0),
+        ("Wed, 21 Oct 2026 07:27:00 GMT", 0.0),
+        ("soon", None),
+        ("", None),
+    ],
+)
+def test_retry_after_is_seconds_or_a_date_by_the_clock_of_the_server(
+    retry_after: str, seconds: float | None
+) -> None:
+    assert classify(429, "", retry_after, "Wed, 21 Oct 2026 07:28:00 GMT").retry_after == seconds
+
+
+def test_a_date_without_one_to_compare_with_says_nothing() -> None:
     assert classify(503, "", "Wed, 21 Oct 2026 07:28:00 GMT").retry_after is None
+
+
+def test_the_words_are_those_inside_the_json() -> None:
+    assert (
+        classify(401, '{"code":"unauthorized","message":"unauthorized access"}').words
+        == "unauthorized access"
+    )
+    assert classify(404, '{"error":"database not found"}').words == "database not found"
+    assert classify(502, "<html>").words == "<html>"
+    assert classify(413, "").words == "HTTP 413"

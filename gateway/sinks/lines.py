@@ -20,7 +20,7 @@ it becomes a blank. Measured: 1.3 µs of CPU a reading.
 """
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from math import isfinite
 
@@ -47,6 +47,7 @@ PERSONAL = frozenset({"card", "kind", "by"})
 
 MOVE = 1_000_000  # ns by which the later of two points of one series at one instant is moved
 
+_KEY: Mapping[type, str] = {bool: "state", int: "value", float: "value", str: "text"}
 _GOOD = 'quality="good"'
 _TAG = str.maketrans({",": r"\,", "=": r"\=", " ": r"\ ", "\\": "/", "\n": r"\ ", "\r": r"\ "})
 _TEXT = str.maketrans({'"': r"\"", "\\": r"\\", "\n": " ", "\r": " "})
@@ -56,6 +57,11 @@ def head(measurement: str, **tags: str) -> str:
     """A line as far as its fields; an empty tag is not allowed and left out."""
     pairs = "".join(f",{key}={tag.translate(_TAG)}" for key, tag in tags.items() if tag)
     return f"{measurement}{pairs} "
+
+
+def fields(**values: Value | None) -> str:
+    """Fields of stable types: every number, which has to be finite, is a float. None is left out."""
+    return ",".join(f"{key}={_field(value)}" for key, value in values.items() if value is not None)
 
 
 def texts(**values: str) -> str:
@@ -109,8 +115,8 @@ class Lines:
         site = self.site
         match effect:
             case LinkChanged(device, up, at, reason):
-                fields = f"up={_truth(up)}" + texts(reason=reason)
-                return head("device", site=site, device=device), fields, at.wall
+                first = head("device", site=site, device=device)
+                return first, f"up={_truth(up)}{texts(reason=reason)}", at.wall
             case AlarmChange(alarm, before, at, by):
                 first = head("alarm", site=site, id=alarm.id, code=alarm.code, severity=alarm.severity)
                 params = json.dumps(dict(alarm.params), ensure_ascii=False) if alarm.params else ""
@@ -128,7 +134,7 @@ class Lines:
             case Write(point, value, by, outcome=outcome, at=at, reason=reason):
                 device, _, name = point.partition(".")
                 first = head("write", site=site, device=device, point=name, outcome=outcome)
-                return first, _written(value) + texts(reason=reason, by=by), at.wall
+                return first, fields(**{_KEY[type(value)]: value}) + texts(reason=reason, by=by), at.wall
         return None
 
     def _instant(self, series: str, wall: datetime) -> int:
@@ -145,14 +151,13 @@ class Lines:
         return ns
 
 
-def _written(value: Value) -> str:
-    """As of a reading. What is written was checked against the point's limits: it is finite."""
+def _field(value: Value) -> str:
     match value:
-        case bool(state):
-            return f"state={_truth(state)}"
-        case str(words):
-            return f'text="{words.translate(_TEXT)}"'
-    return f"value={float(value)!r}"
+        case bool():
+            return _truth(value)
+        case str():
+            return f'"{value.translate(_TEXT)}"'
+    return repr(float(value))
 
 
 def _truth(value: bool) -> str:

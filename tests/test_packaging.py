@@ -19,6 +19,7 @@ FOLDERS: dict[str, str] = PROJECT["tool"]["setuptools"]["package-dir"]
 DATA = (
     "config/profiles/**/*.yaml",
     "config/demo/**/*",
+    "config/grafana/**/*",
     "gateway/locale/**/*.po",
     "gateway/web/templates/**/*",
 )

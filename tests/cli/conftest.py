@@ -2,9 +2,12 @@
 
 import json
 import shutil
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
+from socketserver import ThreadingMixIn, UnixStreamServer
+from threading import Thread
 from typing import Any
 
 import pytest
@@ -50,3 +53,56 @@ def shell(folder: Path, capfd: pytest.CaptureFixture[str]) -> Shell:
         return Typed(code, out, err)
 
     return typed
+
+
+@dataclass
+class Canned:
+    """What the gateway answers to which method and path, and what it was asked. Of a list it says one after
+    the other, and the last again and again."""
+
+    answers: dict[str, tuple[int, object] | list[tuple[int, object]]] = field(default_factory=dict)
+    asked: list[str] = field(default_factory=list)
+    bodies: list[bytes] = field(default_factory=list)
+    callers: list[str] = field(default_factory=list)
+
+
+class Server(ThreadingMixIn, UnixStreamServer):
+    daemon_threads = True
+
+
+@pytest.fixture
+def canned(folder: Path) -> Iterator[Canned]:
+    """A gateway of canned answers on a real Unix socket."""
+    canned = Canned()
+
+    class Handler(BaseHTTPRequestHandler):
+        def answer(self) -> None:
+            asked = f"{self.command} {self.path.partition('?')[0]}"
+            canned.asked.append(asked)
+            canned.bodies.append(self.rfile.read(int(self.headers.get("content-length", 0))))
+            canned.callers.append(self.headers["sitewarden-caller"])
+            said = canned.answers.get(asked, (404, {"detail": "no such thing"}))
+            if isinstance(said, list):
+                said = said.pop(0) if len(said) > 1 else said[0]
+            code, body = said
+            data = json.dumps(body).encode()
+            self.send_response(code)
+            self.send_header("content-length", str(len(data)))
+            self.end_headers()
+            self.wfile.write(data)
+
+        do_GET = do_POST = answer  # noqa: N815 - as http.server calls them
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+        def address_string(self) -> str:
+            return "local"
+
+    (folder / "data").mkdir()
+    with Server(str(folder / "data" / "api.sock"), Handler) as server:
+        thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        yield canned
+        server.shutdown()
+        thread.join()

@@ -2,16 +2,11 @@
 
 import json
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler
 from pathlib import Path
-from socketserver import ThreadingMixIn, UnixStreamServer
-from threading import Thread
 
 import pytest
 
-from tests.cli.conftest import Shell
+from tests.cli.conftest import Canned, Shell
 
 ALARMS = [
     {
@@ -55,50 +50,10 @@ ANSWERS: dict[str, tuple[int, object]] = {
 }
 
 
-@dataclass
-class Canned:
-    answers: dict[str, tuple[int, object]] = field(default_factory=lambda: dict(ANSWERS))
-    asked: list[str] = field(default_factory=list)
-    bodies: list[bytes] = field(default_factory=list)
-    callers: list[str] = field(default_factory=list)
-
-
-class Server(ThreadingMixIn, UnixStreamServer):
-    daemon_threads = True
-
-
 @pytest.fixture
-def gateway(folder: Path) -> Iterator[Canned]:
-    canned = Canned()
-
-    class Handler(BaseHTTPRequestHandler):
-        def answer(self) -> None:
-            asked = f"{self.command} {self.path.partition('?')[0]}"
-            canned.asked.append(asked)
-            canned.bodies.append(self.rfile.read(int(self.headers.get("content-length", 0))))
-            canned.callers.append(self.headers["sitewarden-caller"])
-            code, body = canned.answers.get(asked, (404, {"detail": "no such thing"}))
-            data = json.dumps(body).encode()
-            self.send_response(code)
-            self.send_header("content-length", str(len(data)))
-            self.end_headers()
-            self.wfile.write(data)
-
-        do_GET = do_POST = answer  # noqa: N815 - as http.server calls them
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-        def address_string(self) -> str:
-            return "local"
-
-    (folder / "data").mkdir()
-    with Server(str(folder / "data" / "api.sock"), Handler) as server:
-        thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        yield canned
-        server.shutdown()
-        thread.join()
+def gateway(canned: Canned) -> Canned:
+    canned.answers |= ANSWERS
+    return canned
 
 
 @pytest.mark.parametrize("words", [("status",), ("reload",), ("alarm", "list"), ("alarm", "ack", "--all")])

@@ -2,6 +2,9 @@
 
 import typer
 
+from sitewarden.gateway.cli.telemetry.dead_letters import dead_letters
+from sitewarden.gateway.cli.telemetry.drain import drain
+from sitewarden.gateway.cli.telemetry.losses import losses
 from sitewarden.gateway.cli.telemetry.status import status
 
 telemetry = typer.Typer(
@@ -9,7 +12,12 @@ telemetry = typer.Typer(
 
     \b
     sitewarden telemetry status
-    sitewarden telemetry status --json
+    sitewarden telemetry losses pump-1
+    sitewarden telemetry drain
+    sitewarden telemetry dead-letters list
     """
 )
 telemetry.command()(status)
+telemetry.command()(losses)
+telemetry.command()(drain)
+telemetry.add_typer(dead_letters, name="dead-letters", no_args_is_help=True)

@@ -1,0 +1,78 @@
+"""How a destination is: what arrived, what was rejected, since when it is there, and what to tell of it."""
+
+from datetime import datetime
+
+from sitewarden.gateway.clock import Clock
+from sitewarden.gateway.hub import Report
+from sitewarden.gateway.sinks.answers import Answer, Kind
+from sitewarden.gateway.sinks.base import Lane
+from sitewarden.gateway.troubles import Troubles
+from sitewarden.rules.model import Value
+
+AWAY_AFTER = 5.0  # s of failures until it is a trouble
+REJECTS_OVER = 60.0  # s without a reject until that trouble is over
+LATE_AFTER = 60.0  # s that a server has been there, until live lines that come late are a trouble
+OLD_AFTER = 3600.0  # s that it has been there, until old lines that are still to be sent are one
+
+
+class Health:
+    """Troubles: `sink_away` (params: status, error), `sink_refused` (status, error), `sink_rejects` (error),
+    `sink_lagging` (lane)."""
+
+    def __init__(self, name: str, report: Report, clock: Clock) -> None:
+        self._name, self._clock = name, clock
+        self.troubles = Troubles(report, clock)
+        self.up = False
+        self.since = clock.now()  # of `up`
+        self.sent = self.lost = 0
+        self.error = ""
+        self.error_at: datetime | None = None
+        self._failing_since: float | None = None
+        self._rejected_at: float | None = None
+
+    def taken(self, lines: int) -> None:
+        """0: there is nothing to send, and the server is there."""
+        self.sent += lines
+        self._failing_since = None
+        self._set_up(True)
+        self.troubles.off("sink_away", self._name)
+        self.troubles.off("sink_refused", self._name)
+
+    def rejected(self, lines: int, words: str) -> None:
+        self.lost += lines
+        self._said(words)
+        self._rejected_at = self._clock.mono()
+        self.troubles.on("sink_rejects", self._name, {"error": words})
+
+    def failed(self, answer: Answer, *, up: bool = False) -> None:
+        """`up`: something else may still go there."""
+        self._said(answer.words)
+        self._set_up(up and self.up)
+        now = self._clock.mono()
+        if self._failing_since is None:
+            self._failing_since = now
+        params: dict[str, Value] = {"status": answer.status, "error": answer.words}
+        if answer.kind is Kind.REFUSED:
+            self.troubles.off("sink_away", self._name)
+            self.troubles.on("sink_refused", self._name, params)
+        elif now - self._failing_since >= AWAY_AFTER:
+            self.troubles.on("sink_away", self._name, params)
+
+    def watch(self, late: bool, old: bool) -> None:
+        """`late`: what is live did not get there in time lately; `old`: the backlog is of another day."""
+        now = self._clock.mono()
+        if self._rejected_at is not None and now - self._rejected_at > REJECTS_OVER:
+            self._rejected_at = None
+            self.troubles.off("sink_rejects", self._name)
+        there = now - self.since.mono if self.up else 0.0
+        late, old = late and there > LATE_AFTER, old and there > OLD_AFTER
+        if there > LATE_AFTER:
+            lane = Lane.LIVE if late else Lane.BACKLOG
+            self.troubles.set("sink_lagging", self._name, late or old, {"lane": lane})
+
+    def _set_up(self, up: bool) -> None:
+        if up is not self.up:
+            self.up, self.since = up, self._clock.now()
+
+    def _said(self, words: str) -> None:
+        self.error, self.error_at = words, self._clock.now().wall

@@ -31,7 +31,11 @@ class Kind(StrEnum):
     FIRE = "fire"
     WRITE = "write"
     LOSS = "loss"
+    SITE = "site"
+    SINK = "sink"
     GATEWAY = "gateway"
+    SINK = "sink"
+    SITE = "site"
 
 
 @dataclass(frozen=True, slots=True)

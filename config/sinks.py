@@ -31,8 +31,6 @@ class Kind(StrEnum):
     FIRE = "fire"
     WRITE = "write"
     LOSS = "loss"
-    SITE = "site"
-    SINK = "sink"
     GATEWAY = "gateway"
     SINK = "sink"
     SITE = "site"

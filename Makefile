@@ -69,9 +69,9 @@ fmt: .venv/dev.stamp  ## format, and mend what ruff can mend
 
 .PHONY: lock
 lock: .venv/dev.stamp  ## write the locks from pyproject.toml anew; UPGRADE=1 takes newer versions
-	$(COMPILE) pyproject.toml -o requirements.lock
+	$(COMPILE) --all-extras pyproject.toml -o requirements.lock
 	$(COMPILE) --group build -o requirements-build.lock
-	$(COMPILE) pyproject.toml --group dev -c requirements.lock -c requirements-build.lock -o requirements-dev.lock
+	$(COMPILE) --all-extras pyproject.toml --group dev -c requirements.lock -c requirements-build.lock -o requirements-dev.lock
 
 # Neither an index nor a path belongs in a lock: it is the same for everyone, whatever mirror they use.
 COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate \

@@ -1,38 +1,85 @@
-"""What the spool is made of: blocks of lines, each with its checksum, and the ledger of what was lost."""
+"""What the spool is made of: blocks of lines, each with its checksum, and the ledger of what was lost.
 
+Every line of telemetry has a number, and the number of a block is that of its last line. So a hole between
+two blocks says how many lines are missing, and what waits for a destination is told without a look at the
+blocks. Each rank numbers its own lines: the oldest readings can go and the events between them stay.
+"""
+
+import struct
 import zlib
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import IntEnum
 
 import zstandard
 
-SCHEMA = """
-CREATE TABLE IF NOT EXISTS blocks (
-    id INTEGER PRIMARY KEY, first INTEGER NOT NULL, last INTEGER NOT NULL, count INTEGER NOT NULL,
-    crc INTEGER NOT NULL, packed INTEGER NOT NULL, lines BLOB NOT NULL
-) STRICT;
-CREATE TABLE IF NOT EXISTS cursors (destination TEXT PRIMARY KEY, block INTEGER NOT NULL) STRICT;
-CREATE TABLE IF NOT EXISTS losses (
-    id INTEGER PRIMARY KEY, why TEXT NOT NULL, destination TEXT NOT NULL, count INTEGER NOT NULL,
-    first INTEGER NOT NULL, last INTEGER NOT NULL, sample BLOB NOT NULL, note TEXT NOT NULL
-) STRICT;
-"""
+SPAN = 1 << 60  # numbers of a rank; nobody gets to the end of them
 
-OLDEST_FIRST = (
-    "SELECT id, first, last, count, crc, packed, lines FROM blocks"
-    " WHERE id > (SELECT block FROM cursors WHERE destination = ?) ORDER BY id"
-)
-NEWEST_FIRST = OLDEST_FIRST + " DESC"
+
+class Rank(IntEnum):
+    """How hard it is to part with a line when there is no room."""
+
+    READING = 0
+    EVENT = 1  # device, alarm, decision, passage, fire, loss, …: goes last
+
+    @property
+    def base(self) -> int:
+        """The number before the rank's first line: those of events are negative. Readings, which are most,
+        have the end of the table that SQLite appends to at no cost."""
+        return -self * SPAN
+
+    @property
+    def end(self) -> int:
+        return self.base + SPAN
+
+    @staticmethod
+    def of(number: int) -> "Rank":
+        return Rank.READING if number > 0 else Rank.EVENT
 
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """Lines that one commit appended. `first` and `last` are instants in ns since 1970."""
+    """Lines that one commit appended. `first` and `last` are the earliest and the latest instant in ns since
+    1970; `body` is the lines with line breaks between them, as a server takes them."""
 
     id: int
+    rank: Rank
     first: int
     last: int
-    lines: tuple[bytes, ...]
+    count: int
+    body: bytes
+
+    @property
+    def lines(self) -> list[bytes]:
+        return self.body.split(b"\n")
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Stretch:
+    """The lines with after < number <= upto."""
+
+    after: int
+    upto: int
+
+    @property
+    def count(self) -> int:
+        return self.upto - self.after
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Blocks of one rank, oldest first, as they were read for a destination. They and what lies between them
+    is `after` to `upto`, but for what was passed over: `held`."""
+
+    blocks: tuple[Block, ...]
+    after: int
+    upto: int
+    held: tuple[Stretch, ...] = ()
+
+    @property
+    def count(self) -> int:
+        """Lines."""
+        return sum(block.count for block in self.blocks)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +88,7 @@ class Loss:
 
     `why`: full, crc, overrun (more came than could be written), refused (the disk took nothing for too
     long), clock (the gateway did not know the year yet), rejected (the server did not take it). `sample`
-    is a rejected line, `note` the server's words.
+    is a rejected line, `note` the server's words. `subject`: the device or point ("": all).
     """
 
     why: str
@@ -51,18 +98,35 @@ class Loss:
     destination: str = ""
     sample: bytes = b""
     note: str = ""
+    subject: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """A line that a destination will never take, and what it said."""
+
+    id: int
+    destination: str
+    line: bytes
+    words: str
 
 
 @dataclass(frozen=True, slots=True)
 class SpoolStats:
-    blocks: int
+    """`lines`, `bytes` and `oldest` are of what somebody still lacks: what is merely kept goes as soon as its
+    room is wanted."""
+
     lines: int
-    bytes: int  # in use
+    bytes: int
     limit: int  # bytes
     oldest: int | None  # ns
-    pending: dict[str, int]  # lines a destination has not taken yet
+    pending: Mapping[str, int]  # lines a destination has not taken yet
+    since: Mapping[str, int]  # ns; the instant of the oldest of them, where there are any
     lost: int  # lines since the start, all reasons
     set_aside: int  # broken files since the start
+    kept: int = 0  # lines that everybody has
+    held: int = 0  # lines that wait for the clock
+    letters: Mapping[str, int] = field(default_factory=dict)  # dead ones a destination
 
     @property
     def fill(self) -> float:
@@ -72,33 +136,51 @@ class SpoolStats:
 
 LARGEST = 1 << 26  # bytes of a block's lines; a broken one may claim any size, and would be given the room
 
+_HEADER = struct.Struct("<qqqq?")
+
+Row = tuple[int, int, int, int, int, int, bytes]
+"""Of the table `blocks`: id, first, last, count, crc, packed, lines."""
+
 
 class Packer:
-    """Lines to a row of the table `blocks` and back. For one thread at a time."""
+    """Lines to what is stored of them. For one thread at a time."""
 
     def __init__(self) -> None:
         self._compressor = zstandard.ZstdCompressor(level=1)
-        self._decompressor = zstandard.ZstdDecompressor()
 
-    def pack(self, lines: Sequence[bytes], first: int, last: int) -> tuple[int | bytes, ...]:
-        """The row without its id. Lines are compressed if that makes them smaller."""
+    def pack(self, lines: Sequence[bytes]) -> tuple[bool, bytes]:
+        """Whether they were compressed, which is if that makes them smaller, and what they became."""
         body = b"\n".join(lines)
         compressed = self._compressor.compress(body)
-        packed = (1, compressed) if len(compressed) < len(body) else (0, body)
-        return first, last, len(lines), zlib.crc32(body), *packed
+        return (True, compressed) if len(compressed) < len(body) else (False, body)
 
-    def unpack(self, row: tuple[object, ...]) -> Block | None:
-        """None: this is not what was written. On a broken page any value may stand, and of any type."""
-        match row:
-            case int(number), int(first), int(last), count, crc, packed, bytes(stored):
-                pass
-            case _:
-                return None
-        try:
-            if packed and zstandard.frame_content_size(stored) > LARGEST:
-                return None
-            body = self._decompressor.decompress(stored) if packed else stored
-        except zstandard.ZstdError:
-            return None
-        lines = tuple(body.split(b"\n"))
-        return Block(number, first, last, lines) if zlib.crc32(body) == crc and len(lines) == count else None
+
+def seal(number: int, first: int, last: int, count: int, packed: bool, stored: bytes) -> Row:
+    """The row, with a checksum of all of it."""
+    crc = zlib.crc32(stored, zlib.crc32(_HEADER.pack(number, first, last, count, packed)))
+    return number, first, last, count, crc, int(packed), stored
+
+
+def is_sound(row: tuple[object, ...]) -> bool:
+    """Whether this is what was written. On a broken page any value may stand, and of any type."""
+    match row:
+        case (int(number), int(first), int(last), int(count), int(), 0 | 1 as packed, bytes(stored)):
+            return seal(number, first, last, count, bool(packed), stored) == row
+    return False
+
+
+def unpack(row: Row) -> Block:
+    """What a sound row holds. Raises ValueError if it is none."""
+    if not is_sound(row):
+        raise ValueError(f"block {row[0]} is not what was written")
+    number, first, last, count, _, packed, stored = row
+    return Block(number, Rank.of(number), first, last, count, _body(stored) if packed else stored)
+
+
+def _body(stored: bytes) -> bytes:
+    try:
+        if zstandard.frame_content_size(stored) > LARGEST:
+            raise ValueError("too large to be ours")
+        return zstandard.ZstdDecompressor().decompress(stored)
+    except zstandard.ZstdError as error:
+        raise ValueError(str(error)) from error

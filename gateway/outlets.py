@@ -15,7 +15,8 @@ from sitewarden.gateway.hub import Hub, Report
 from sitewarden.gateway.sinks.base import Sink
 from sitewarden.gateway.sinks.influx import InfluxSink
 from sitewarden.gateway.sinks.lines import WANTED, Lines
-from sitewarden.gateway.spool import Spool, SpoolWriter
+from sitewarden.gateway.spool import Spool
+from sitewarden.gateway.spool_writer import SpoolWriter
 from sitewarden.gateway.trend import Trend, TrendWriter
 from sitewarden.gateway.troubles import Troubles
 from sitewarden.rules.model import AlarmChange, Effect, FireChange, Reading, Stamp

@@ -1,388 +1,390 @@
-"""spool.db: telemetry that is not delivered yet, in checksummed blocks, with a cursor a destination.
+"""spool.db: telemetry on its way, in checksummed blocks, with a cursor a destination.
 
-A block is what one commit appended. It goes away once every destination is past it, or as the oldest
-when there is no room; then it is counted in the ledger of losses, with its instants and the reason.
-Whatever happens to the file, the gateway goes on: a broken block is skipped, a broken file is set aside.
+A block is what one commit appended. It stays until every destination has it, and for `keep` s more while
+there is room; without room, what everybody has goes first, then the oldest readings, and events last of
+all. What goes without having arrived is counted in the ledger of losses, in the same transaction.
 """
 
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
-from threading import RLock, Thread
+from threading import Condition, RLock
 from typing import TypeVar
 
-from sitewarden.gateway.blocks import NEWEST_FIRST, OLDEST_FIRST, SCHEMA, Block, Loss, Packer, SpoolStats
-from sitewarden.gateway.clock import EARLIEST, boot_seconds
-from sitewarden.gateway.database import (
-    MIB,
-    Ballast,
-    Sync,
-    is_broken,
-    is_full,
-    open_sound,
-    set_aside,
-    transaction,
+from sitewarden.gateway.blocks import (
+    Batch,
+    Block,
+    Loss,
+    Packer,
+    Rank,
+    SpoolStats,
+    Stretch,
+    is_sound,
+    seal,
+    unpack,
 )
-from sitewarden.gateway.hub import Subscription
-from sitewarden.gateway.records import micros
-from sitewarden.gateway.sinks.lines import Lines
-from sitewarden.gateway.troubles import Troubles
+from sitewarden.gateway.database import MIB, Broken, Sync, connect_reading, is_full
+from sitewarden.gateway.sinks.base import Lane
+from sitewarden.gateway.spool_cursors import Cursors, Stretches, intersect, total
+from sitewarden.gateway.spool_file import SpoolFile
 
 T = TypeVar("T")
 
 MOST = 512 * MIB  # bytes; some 50 million readings, half a day of a thousand a second
-SHARE = 64  # the oldest 1/64 of all blocks makes room at once
-BALLAST = 8 * MIB
+SHARE = 64  # the oldest 1/64 of all lines makes room at once
+ENOUGH_ROOM = 0.7  # of the room there is: nothing is dropped for want of it any more
 LOSSES = 10_000  # lines of the ledger that are kept
+TRIM = 64  # blocks that were kept long enough go at once, at most …
+TRIM_EVERY = 32  # … with every so many commits: each has a cost in pages written
 
-PAUSE, GROUP = 0.5, 1000  # s and effects: whichever comes first is a commit
-BLOCK = 5000  # lines in one block at most, when the disk was slow
-HELD = 4 * BLOCK  # lines that wait for a disk that refuses, at most
-NEARLY_FULL, ENOUGH_ROOM = 0.8, 0.7  # of the room there is
-COUNTING = 0.01  # of the writer's time, at most
-
-_EARLIEST = micros(EARLIEST) * 1000  # ns
+_ROWS = "SELECT id, first, last, count, crc, packed, lines FROM blocks WHERE id > ? AND id <= ? ORDER BY id"
 
 
 class SpoolFailed(Exception):
     """The disk did not take a block, not even in the room of the oldest ones."""
 
 
-def spool_ballast(data: Path) -> Ballast:
-    return Ballast(data / "spool.ballast", BALLAST)
-
-
 class Spool:
-    """Any thread may use it; one at a time gets in, and none of them is the main loop."""
+    """Any thread may use it, but none that must not wait for a disk. One at a time writes; reading goes on
+    beside it."""
 
-    def __init__(self, path: Path, destinations: Sequence[str] = (), most: int = MOST) -> None:
+    def __init__(
+        self, path: Path, destinations: Sequence[str] = (), most: int = MOST, keep: float = 0.0
+    ) -> None:
         self.path, self.most = path, most
-        self._destinations = tuple(destinations)
+        self._keep = round(keep * 1e9)  # ns
         self._lock = RLock()
-        self._ballast = spool_ballast(path.parent)
+        self._came = Condition()
+        self._file = SpoolFile(path, most, destinations)
         self._packer = Packer()
-        self._lost = 0
-        self.set_aside = 0  # broken files since the start
-        self.dropping = False  # the newest block took the room of the oldest ones
-        self._next = 1
-        self._opened = False
-        self._sound(lambda: None)
-        self.seen = SpoolStats(0, 0, 0, most, None, {}, 0, self.set_aside)
+        self._instant = 0  # ns; of the newest line
+        self._commits = self._lost = 0
+        self.dropping = False  # what nobody had yet made room
+        self._file.sound(lambda: None)
+        self.seen = SpoolStats(0, 0, most, None, {}, {}, 0, self.set_aside)
         """As it was when it was counted last, for those who must not wait for a disk."""
+
+    @property
+    def set_aside(self) -> int:
+        """Broken files since the start."""
+        return self._file.set_aside
 
     # -- writing ---------------------------------------------------------------------------------
 
-    def append(self, lines: Sequence[bytes], first: int, last: int) -> None:
+    def append(self, lines: Sequence[bytes], first: int, last: int, rank: Rank = Rank.READING) -> None:
         """One durable block; the instants are the lines' earliest and latest in ns. Raises SpoolFailed."""
         with self._lock:
-            row = self._packer.pack(lines, first, last)
-            self._guarded(lambda: self._with_room(lambda: self._insert(row)))
+            packed, stored = self._packer.pack(lines)
+            self._write(lambda: self._insert(rank, len(lines), first, last, packed, stored))
+            self._instant = last
+        with self._came:
+            self._came.notify_all()
 
     def lose(self, loss: Loss) -> None:
         """Writes a gap into the ledger. Raises SpoolFailed."""
-        row = (loss.why, loss.destination, loss.count, loss.first, loss.last, loss.sample, loss.note)
         with self._lock:
-            self._guarded(lambda: self._with_room(lambda: self._enter(row)))
-            self._lost += loss.count
-
-    def advance(self, destination: str, block: int) -> None:
-        """`destination` has this block and all before it: there is proof. Raises SpoolFailed."""
-        with self._lock:
-            self._guarded(lambda: self._with_ballast(lambda: self._pass(destination, block)))
-
-    def serve(self, destinations: Sequence[str]) -> None:
-        """From now on these; a new one begins with the oldest block there is. Raises SpoolFailed."""
-        with self._lock:
-            self._destinations = tuple(destinations)
-            self._guarded(lambda: self._with_ballast(self._enlist))
+            self._write(lambda: self._drop((), (loss,)))
 
     # -- reading ---------------------------------------------------------------------------------
 
-    def read(self, destination: str, most: int) -> list[Block]:
-        """The oldest blocks that `destination` lacks, about `most` lines of them, at least one block.
+    def read(self, destination: str, lane: Lane, most: int, until: int) -> Batch | None:
+        """About `most` lines that `destination` lacks, at least one block: events before readings, the
+        oldest first in each. Blocks with instants after `until` (ns) are passed over and stay pending.
         Blocks that are not what was written are skipped and counted. Raises SpoolFailed."""
-        with self._lock:
-            return self._guarded(lambda: self._read(destination, most))
+        try:
+            return self._read(destination, lane, most, until)
+        except (sqlite3.Error, Broken):
+            with self._lock:  # nothing changes meanwhile: what looks broken now is
+                return self._guarded(lambda: self._read(destination, lane, most, until))
 
-    def newest_line(self, destination: str) -> bytes | None:
-        """The newest line that `destination` lacks. Raises SpoolFailed."""
-        with self._lock:
-            blocks = self._guarded(lambda: self._read(destination, 1, NEWEST_FIRST))
-        return blocks[-1].lines[-1] if blocks else None
+    def wait(self, after: int, timeout: float) -> int:
+        """How many lines were ever appended, as soon as it is more than `after` (what this returned last) or
+        `timeout` s have passed."""
+        with self._came:
+            self._came.wait_for(lambda: self._file.cursors.appended > after, timeout)
+        return self._file.cursors.appended
 
     def losses(self, limit: int = 100) -> list[Loss]:
-        """The ledger, newest first."""
+        """The ledger, newest first. Raises SpoolFailed."""
         query = (
-            "SELECT why, count, first, last, destination, sample, note FROM losses ORDER BY id DESC LIMIT ?"
+            "SELECT why, count, first, last, destination, sample, note, subject FROM losses"
+            " ORDER BY id DESC LIMIT ?"
         )
         with self._lock:
-            return self._guarded(lambda: [Loss(*row) for row in self._db.execute(query, (limit,))])
+            return self._guarded(lambda: [Loss(*row) for row in self._file.db.execute(query, (limit,))])
 
     def stats(self) -> SpoolStats:
-        """Counts, in the file: 0.25 s for 80,000 blocks. Raises SpoolFailed."""
+        """Costs a look at a few blocks, however many there are. Raises SpoolFailed."""
         with self._lock:
             self.seen = self._guarded(self._stats)
         return self.seen
 
     @property
     def fill(self) -> float:
-        """0 to 1 of the room there is."""
+        """0 to 1 of the room there is, by what somebody still lacks."""
         with self._lock:
-            return self._guarded(self._used) / self.most
+            return self._guarded(self._lacking_bytes) / self.most
+
+    # -- destinations ----------------------------------------------------------------------------
+
+    def done(self, destination: str, batch: Batch) -> None:
+        """`destination` has the batch, but for what it held: there is proof. A power cut may forget that,
+        and the batch is sent again. Raises SpoolFailed."""
+        taken = Stretch(batch.after, batch.upto)
+        self._turn(lambda cursors: cursors.done(destination, taken, batch.held))
+
+    def part(self, destination: str, before: int) -> None:
+        """What waits in its live lane and ended before `before` (ns) is backlog from now on. Raises
+        SpoolFailed."""
+        with self._lock:
+            self._guarded(lambda: self._part(destination, before))
+
+    def serve(self, destinations: Sequence[str]) -> None:
+        """From now on these; a new one begins with the oldest block there is. Raises SpoolFailed."""
+        with self._lock:
+            self._file.destinations = tuple(destinations)
+            self._turn(lambda cursors: cursors.serving(destinations))
 
     def close(self) -> None:
         with self._lock:
-            self._db.close()
+            self._file.close()
 
-    # -- the file --------------------------------------------------------------------------------
+    # -- how it is done --------------------------------------------------------------------------
+
+    @property
+    def _cursors(self) -> Cursors:
+        return self._file.cursors
 
     def _guarded(self, action: Callable[[], T]) -> T:
         try:
-            return self._sound(action)
+            return self._file.sound(action)
         except (sqlite3.Error, OSError) as error:
             raise SpoolFailed(str(error)) from error
 
-    def _sound(self, action: Callable[[], T]) -> T:
-        """Does it again in a fresh file if this one turns out to be broken. Raises OSError where the file
-        system says no to that; whoever comes next tries it again."""
-        try:
-            self._open()
-            return action()
-        except sqlite3.DatabaseError as error:
-            if not is_broken(error):
-                raise
-        self._opened = False
-        self._db.close()
-        set_aside(self.path)
-        self.set_aside += 1
-        self._open()
-        return action()
+    def _write(self, action: Callable[[], object]) -> None:
+        """In the room of what can go, as often as it takes."""
+        self._guarded(lambda: self._with_room(action))
 
-    def _open(self) -> None:
-        """Unless it is open."""
-        if self._opened:
-            return
-        self._db, aside = self._with_ballast(lambda: open_sound(self.path, Sync.FULL, SCHEMA))
-        self.set_aside += aside is not None
-        self._page = int(self._db.execute("PRAGMA page_size").fetchone()[0])
-        self._db.execute(f"PRAGMA max_page_count = {self.most // self._page}")
-        self._take_stock()
-        self._opened = True
+    def _turn(self, change: Callable[[Cursors], Cursors]) -> None:
+        """Cursors alone: not worth a wait for the disk."""
 
-    def _take_stock(self) -> None:
-        self._enlist()
-        (newest,) = self._db.execute("SELECT max(id) FROM blocks").fetchone()
-        (passed,) = self._db.execute("SELECT max(block) FROM cursors").fetchone()
-        # Never a number twice: a sink may still hold blocks of a file that was set aside.
-        self._next = max(self._next, (newest or 0) + 1, (passed or 0) + 1)
-        self._ballast.take()
+        def turn() -> None:
+            with self._committing(change(self._cursors), Sync.NORMAL):
+                pass
 
-    def _with_ballast(self, action: Callable[[], T]) -> T:
-        """Does it again in the room of the ballast if the disk is full."""
-        try:
-            return action()
-        except sqlite3.Error as error:
-            if not (is_full(error) and self._ballast.give()):
-                raise
-        return action()
+        with self._lock:
+            self._guarded(lambda: self._file.with_ballast(turn))
 
-    def _enlist(self) -> None:
-        marks = ", ".join("?" * len(self._destinations))
-        with transaction(self._db):
-            self._db.execute(f"DELETE FROM cursors WHERE destination NOT IN ({marks})", self._destinations)  # noqa: S608
-            self._db.executemany(
-                "INSERT OR IGNORE INTO cursors VALUES (?, 0)", [(each,) for each in self._destinations]
+    def _committing(
+        self, cursors: Cursors, sync: Sync = Sync.FULL
+    ) -> AbstractContextManager[sqlite3.Connection]:
+        """A transaction that now and then clears away what was kept long enough."""
+        self._commits += 1
+        due = () if self._commits % TRIM_EVERY else tuple(self._due(cursors))
+        return self._file.writing(cursors.without(due), sync, due)
+
+    def _insert(self, rank: Rank, count: int, first: int, last: int, packed: bool, stored: bytes) -> None:
+        cursors = self._cursors.grown(rank, count)
+        with self._committing(cursors) as db:
+            row = seal(cursors.newest[rank], first, last, count, packed, stored)
+            db.execute("INSERT INTO blocks VALUES (?, ?, ?, ?, ?, ?, ?)", row)
+
+    def _due(self, cursors: Cursors) -> Iterator[Stretch]:
+        """What everybody has and has been kept long enough, `TRIM` blocks of each stretch at most."""
+        for kept in cursors.kept():
+            rows = self._file.db.execute(
+                "SELECT id, last FROM blocks WHERE id > ? AND id <= ? ORDER BY id LIMIT ?",
+                (kept.after, kept.upto, TRIM),
             )
-            self._drop_delivered()
+            old = [number for number, last in rows if not self._keep or last < self._instant - self._keep]
+            if old:
+                yield Stretch(kept.after, old[-1])
 
-    def _with_room(self, action: Callable[[], None]) -> None:
-        """Does it again in the room of the oldest blocks, as often as it takes."""
-        dropping = False
+    # -- room ------------------------------------------------------------------------------------
+
+    def _with_room(self, action: Callable[[], object]) -> None:
+        lost = 0
         while True:
             try:
                 action()
             except sqlite3.Error as error:
-                if not is_full(error) or not self._with_ballast(self._drop_oldest):
+                dropped = self._file.with_ballast(self._make_room) if is_full(error) else None
+                if dropped is None:
                     raise
-                dropping = True
+                lost += dropped
             else:
-                self.dropping = dropping or (self.dropping and not self._may_grow())
+                self._file.may_grow()
+                self.dropping = lost > 0 or (self.dropping and not self._at_ease())
                 return
 
-    def _insert(self, row: tuple[int | bytes, ...]) -> None:
-        with transaction(self._db):
-            self._db.execute("INSERT INTO blocks VALUES (?, ?, ?, ?, ?, ?, ?)", (self._next, *row))
-        self._next += 1
+    def _at_ease(self) -> bool:
+        return self._file.ballast.plenty and self._lacking_bytes() < ENOUGH_ROOM * self.most
 
-    def _may_grow(self) -> bool:
-        """After a drop: whether there is room again. Until then the file keeps its size."""
-        if not self._ballast.plenty or self._used() / self.most > ENOUGH_ROOM:
-            return False
-        self._db.execute(f"PRAGMA max_page_count = {self.most // self._page}")
-        self._ballast.take()
-        return True
+    def _make_room(self) -> int | None:
+        """Drops what can go most easily; returns how many lines were lost, None if nothing is left."""
+        self._file.grow_no_more()
+        cursors = self._cursors
+        lacking = sorted(cursors.lacking(), key=lambda it: (Rank.of(it.upto), it))
+        for stretch in (*cursors.kept(), *lacking):
+            reach = stretch.after + 1 + total(cursors.reached(cursors.stored)) // SHARE
+            gone = (Stretch(stretch.after, self._block_with(min(reach, stretch.upto))),)
+            return self._drop(gone, tuple(self._missed(gone, "full")))
+        return None
 
-    def _drop_oldest(self) -> bool:
-        """Makes room; False: there is nothing to drop."""
-        self._db.execute("PRAGMA max_page_count = 1")  # SQLite takes what there is: grow no more
-        share = "SELECT id FROM blocks ORDER BY id LIMIT 1 + (SELECT count(*) FROM blocks) / ?"
-        with transaction(self._db):
-            summed = f"SELECT count(*), sum(count), min(first), max(last) FROM blocks WHERE id IN ({share})"  # noqa: S608
-            blocks, lines, first, last = self._db.execute(summed, (SHARE,)).fetchone()
-            if blocks:
-                self._db.execute(f"DELETE FROM blocks WHERE id IN ({share})", (SHARE,))  # noqa: S608
-                self._write_loss(("full", "", lines, first, last, b"", ""))
-        self._lost += lines or 0
-        return bool(blocks)
+    def _drop(self, gone: Stretches, losses: Sequence[Loss]) -> int:
+        """Takes these blocks out and tells the ledger; returns how many lines were lost."""
+        with self._file.writing(self._cursors.without(gone), gone=gone) as db:
+            for loss in losses:
+                self._write_loss(db, loss)
+        lost = sum(loss.count for loss in losses)
+        self._lost += lost
+        return lost
 
-    def _drop_delivered(self) -> None:
-        self._db.execute("DELETE FROM blocks WHERE id <= (SELECT min(block) FROM cursors)")
+    def _block_with(self, number: int) -> int:
+        """The block that this line is in."""
+        row = self._file.db.execute("SELECT min(id) FROM blocks WHERE id >= ?", (number,)).fetchone()
+        if row[0] is None:
+            raise Broken(f"no block has line {number}")
+        return int(row[0])
 
-    def _pass(self, destination: str, block: int) -> None:
-        with transaction(self._db):
-            self._db.execute(
-                "UPDATE cursors SET block = max(block, ?) WHERE destination = ?", (block, destination)
-            )
-            self._drop_delivered()
+    # -- losses ----------------------------------------------------------------------------------
 
-    def _enter(self, row: tuple[str | int | bytes, ...]) -> None:
-        with transaction(self._db):
-            self._write_loss(row)
+    def _missed(self, gone: Stretches, why: str, note: str = "") -> Iterator[Loss]:
+        """Who loses how much if these go."""
+        first = last = 0
+        for stretch in gone:
+            first, last = self._file.db.execute(
+                "SELECT coalesce(min(first), 0), coalesce(max(last), 0) FROM blocks WHERE id > ? AND id <= ?",
+                (stretch.after, stretch.upto),
+            ).fetchone()
+        counts = {name: total(intersect(its, gone)) for name, its in self._cursors.pending.items()}
+        if len(set(counts.values())) == 1:
+            counts = {"": next(iter(counts.values()))}
+        for name, count in counts.items():
+            if count:
+                yield Loss(why, count, first, last, name, note=note)
 
-    def _write_loss(self, row: tuple[str | int | bytes, ...]) -> None:
-        self._db.execute("INSERT INTO losses VALUES (NULL, ?, ?, ?, ?, ?, ?, ?)", row)
-        self._db.execute("DELETE FROM losses WHERE id <= (SELECT max(id) FROM losses) - ?", (LOSSES,))
+    def _write_loss(self, db: sqlite3.Connection, loss: Loss) -> None:
+        db.execute(
+            "INSERT INTO losses VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                loss.why,
+                loss.destination,
+                loss.subject,
+                loss.count,
+                loss.first,
+                loss.last,
+                loss.sample,
+                loss.note,
+            ),
+        )
+        db.execute("DELETE FROM losses WHERE id <= (SELECT max(id) FROM losses) - ?", (LOSSES,))
 
-    def _read(self, destination: str, most: int, order: str = OLDEST_FIRST) -> list[Block]:
+    # -- blocks ----------------------------------------------------------------------------------
+
+    def _read(self, destination: str, lane: Lane, most: int, until: int) -> Batch | None:
+        for stretch in self._cursors.lane(destination, lane is Lane.LIVE):
+            with connect_reading(self.path) as db:
+                batch, bad = self._collect(db, stretch, most, until)
+            if bad:
+                self._skip(bad)
+            if batch:
+                return batch
+        return None
+
+    def _collect(
+        self, db: sqlite3.Connection, stretch: Stretch, most: int, until: int
+    ) -> tuple[Batch | None, Stretches]:
+        """The batch, and what of the stretch is broken. Raises Broken if lines are missing."""
         blocks: list[Block] = []
-        bad: list[tuple[int, int]] = []
-        lines = 0
-        for row in self._db.execute(order, (destination,)):
-            if block := self._packer.unpack(row):
-                blocks.append(block)
-                lines += len(block.lines)
+        held: list[Stretch] = []
+        bad: list[Stretch] = []
+        at, lines = stretch.after, 0
+        for row in db.execute(_ROWS, (stretch.after, stretch.upto)):
+            number, _, last, count, *_ = row
+            its = Stretch(at, number)
+            if not is_sound(row):
+                bad.append(its)
+            elif count != its.count:
+                raise Broken(f"{its.count - count} lines are missing before block {number}")
+            elif last > until:
+                held.append(its)
             else:
-                count = row[3] if isinstance(row[3], int) else 0  # a broken page may not even say
-                bad.append((row[0], count))
+                blocks.append(unpack(row))
+                lines += count
+            at = number
             if lines >= most:
                 break
-        if bad:
-            self._skip(bad)
-        return blocks
+        else:
+            if at != stretch.upto:
+                raise Broken(f"{stretch.upto - at} lines are missing after block {at}")
+        if not blocks:
+            return None, tuple(bad)
+        upto = blocks[-1].id
+        early = tuple(it for it in held if it.upto <= upto)
+        return Batch(tuple(blocks), stretch.after, upto, early), tuple(bad)
 
-    def _skip(self, bad: Sequence[tuple[int, int]]) -> None:
-        with transaction(self._db):
-            for number, count in bad:
-                self._db.execute("DELETE FROM blocks WHERE id = ?", (number,))
-                self._write_loss(("crc", "", count, 0, 0, b"", f"block {number}"))
-        self._lost += sum(count for _, count in bad)
+    def _skip(self, bad: Stretches) -> None:
+        """Takes broken blocks out; their lines are counted."""
 
-    def _used(self) -> int:
-        """Bytes, without the pages that are free again."""
-        pages, free = (
-            int(self._db.execute(f"PRAGMA {name}").fetchone()[0]) for name in ("page_count", "freelist_count")
-        )
-        return (pages - free) * self._page
+        def skip() -> None:
+            gone = intersect(self._cursors.lacking(), bad)
+            lost = [loss for it in gone for loss in self._missed((it,), "crc", f"block {it.upto}")]
+            self._drop(gone, [replace(loss, first=0, last=0) for loss in lost])  # nor were these written
+
+        with self._lock:
+            self._write(skip)
+
+    def _part(self, destination: str, before: int) -> None:
+        cursors = self._cursors
+        for stretch in cursors.lane(destination, live=True):
+            cursors = cursors.parted(destination, self._ended(stretch, before))
+        if cursors != self._cursors:
+            self._turn(lambda _: cursors)
+
+    def _ended(self, stretch: Stretch, before: int) -> int:
+        """Up to where its blocks ended before that instant: in order, but for steps of the clock."""
+        after, upto = stretch.after, stretch.upto
+        while after < upto:
+            number, last, count = self._file.db.execute(
+                "SELECT id, last, count FROM blocks WHERE id > ? ORDER BY id LIMIT 1", ((after + upto) // 2,)
+            ).fetchone() or (upto, before, 1)
+            if last < before:
+                after = number
+            else:
+                upto = number - count
+        return after
+
+    # -- figures ---------------------------------------------------------------------------------
+
+    def _lacking_bytes(self) -> int:
+        """Of the pages in use, the share of the lines that somebody lacks."""
+        lacking, kept = total(self._cursors.lacking()), total(self._cursors.kept())
+        return self._file.used * lacking // (lacking + kept) if lacking else 0
 
     def _stats(self) -> SpoolStats:
-        blocks, lines, oldest = self._db.execute(
-            "SELECT count(*), coalesce(sum(count), 0), min(first) FROM blocks"
-        ).fetchone()
-        pending = self._db.execute(
-            "SELECT destination, (SELECT coalesce(sum(count), 0) FROM blocks WHERE id > block) FROM cursors"
-        )
+        cursors = self._cursors
+        pending = {name: cursors.waiting(name) for name in cursors.pending}
+        since = {
+            name: self._begun(cursors.reached(its)) for name, its in cursors.pending.items() if pending[name]
+        }
+        lacking = cursors.lacking()
         return SpoolStats(
-            blocks, lines, self._used(), self.most, oldest, dict(pending), self._lost, self.set_aside
+            total(lacking),
+            self._lacking_bytes(),
+            self.most,
+            min(since.values(), default=None),
+            pending,
+            since,
+            self._lost,
+            self.set_aside,
+            total(cursors.kept()),
         )
 
-
-class SpoolWriter:
-    """The thread between the hub and the spool: a group commit every `PAUSE` s or `GROUP` effects.
-
-    What the disk refuses is tried again with the next commit. If that takes too long the oldest lines go,
-    and the gap comes into the ledger as soon as there is one again.
-
-    Troubles: `spool_nearly_full`; `spool_full`, the oldest is being dropped; `spool_failed`, the disk
-    refuses; `spool_overrun`, more came than could be written; `spool_set_aside`, the file was broken.
-    """
-
-    def __init__(self, spool: Spool, subscription: Subscription, lines: Lines, troubles: Troubles) -> None:
-        self._spool, self._subscription, self._lines, self._troubles = spool, subscription, lines, troubles
-        self._overruns = 0  # effects the subscription dropped, as far as they are in the ledger
-        self._held: list[tuple[int, bytes]] = []  # not yet written
-        self._gap: Loss | None = None  # what `_held` had no room for, not yet in the ledger
-        self._untimed = 0  # lines of a box that does not know the year yet, not yet in the ledger
-        self._count_at = 0.0  # of `boot_seconds`
-        self._thread = Thread(target=self._run, name="spool", daemon=True)
-
-    def start(self) -> None:
-        self._thread.start()
-
-    def stop(self, timeout: float = 2.0) -> None:
-        """Writes what is there; the spool stays open for the sinks."""
-        self._subscription.close()
-        self._thread.join(timeout)
-
-    def _run(self) -> None:
-        while not self._subscription.closed or self._subscription.depth:
-            self._take()
-            try:
-                self._write_held()
-                self._watch()
-                self._count()
-            except SpoolFailed as error:
-                self._hold_less()
-                self._troubles.on("spool_failed", "spool", {"error": str(error)})
-            else:
-                self._troubles.off("spool_failed", "spool")
-
-    def _take(self) -> None:
-        """Lines of 1970 would be stored there for ever."""
-        lines = self._lines.format(self._subscription.take(PAUSE, at_least=GROUP))
-        timed = [line for line in lines if line[0] >= _EARLIEST]
-        self._untimed += len(lines) - len(timed)
-        self._held += timed
-
-    def _write_held(self) -> None:
-        if self._untimed and (self._held or self._subscription.closed):
-            self._spool.lose(Loss("clock", self._untimed))
-            self._untimed = 0
-        while block := self._held[:BLOCK]:
-            instants = [ns for ns, _ in block]
-            self._spool.append([line for _, line in block], min(instants), max(instants))
-            del self._held[:BLOCK]
-        if self._gap:
-            self._spool.lose(self._gap)
-            self._gap = None
-
-    def _hold_less(self) -> None:
-        if gone := self._held[:-HELD]:
-            del self._held[:-HELD]
-            instants = [ns for ns, _ in gone]
-            before = self._gap or Loss("refused", 0, min(instants))
-            self._gap = replace(before, count=before.count + len(gone), last=max(instants))
-
-    def _count(self) -> None:
-        begun = boot_seconds()
-        if begun >= self._count_at:
-            self._spool.stats()
-            ended = boot_seconds()
-            self._count_at = ended + (ended - begun) / COUNTING
-
-    def _watch(self) -> None:
-        """Tells of what got worse or better with the last commit."""
-        spool, troubles = self._spool, self._troubles
-        fill = spool.fill
-        if fill > NEARLY_FULL or fill < ENOUGH_ROOM:
-            troubles.set(
-                "spool_nearly_full", "spool", fill > NEARLY_FULL, {"percent": round(NEARLY_FULL * 100)}
-            )
-        troubles.set("spool_full", "spool", spool.dropping, {})
-        if spool.set_aside:
-            troubles.on("spool_set_aside", "spool", {"files": spool.set_aside}, lasts=False)
-        overrun = self._subscription.dropped - self._overruns
-        if overrun:
-            spool.lose(Loss("overrun", overrun))
-            self._overruns += overrun
-        troubles.set("spool_overrun", "spool", overrun > 0, {})
+    def _begun(self, stretches: Iterable[Stretch]) -> int:
+        """The earliest instant of their oldest blocks."""
+        query = "SELECT first FROM blocks WHERE id > ? ORDER BY id LIMIT 1"
+        firsts = (self._file.db.execute(query, (it.after,)).fetchone() for it in stretches)
+        return min((int(row[0]) for row in firsts if row), default=0)

@@ -4,20 +4,22 @@ A block is done when the server proved that it has it, or said which line it wil
 the cursor moves. Everything else is tried again, for as long as it takes: the spool remembers.
 """
 
+import sys
 from collections.abc import Callable, Sequence
 from functools import cached_property
 from threading import Event, Thread
 
 from sitewarden.config.sinks import InfluxPlan
-from sitewarden.gateway.blocks import Loss
+from sitewarden.gateway.blocks import Batch, Loss
 from sitewarden.gateway.clock import Clock
 from sitewarden.gateway.hub import Report
 from sitewarden.gateway.sinks.answers import Answer, Kind, unanswered
-from sitewarden.gateway.sinks.base import Backoff, SinkStatus
+from sitewarden.gateway.sinks.base import Backoff, Lane, SinkStatus
 from sitewarden.gateway.sinks.servers import Server, connect
 from sitewarden.gateway.spool import Spool, SpoolFailed
 from sitewarden.gateway.troubles import Troubles
 
+FOREVER = sys.maxsize  # ns
 IDLE = 0.25  # s between looks at an empty spool
 HOLD = 10.0  # s between attempts while only a person can help
 RETRY_AFTER_MOST = 300.0  # s
@@ -100,22 +102,28 @@ class InfluxSink:
         if not self._prepared:
             self._expect(self._server.prepare())
             self._prepared = True
-        blocks = self._spool.read(self.plan.name, self.plan.batch)
-        if not blocks:
+        batch = self._next()
+        if not batch:
             return IDLE
         self._suspected = self._suspected or self._suspicious()
-        lines = [line for block in blocks for line in block.lines]
+        lines = [line for block in batch.blocks for line in block.lines]
         rejected: list[tuple[int, bytes, str]] = []
         for start in range(0, len(lines), self.plan.batch):
             rejected += self._deliver(lines[start : start + self.plan.batch])
         for count, sample, words in rejected:
-            first, last = blocks[0].first, blocks[-1].last
+            first, last = batch.blocks[0].first, batch.blocks[-1].last
             self._spool.lose(Loss("rejected", count, first, last, self.plan.name, sample, words))
-        self._spool.advance(self.plan.name, blocks[-1].id)
+        self._spool.done(self.plan.name, batch)
         self._delivered(
             len(lines), sum(count for count, _, _ in rejected), rejected[-1][2] if rejected else ""
         )
         return 0.0
+
+    def _next(self) -> Batch | None:
+        """What was left over first, then what is new."""
+        lanes = (Lane.BACKLOG, Lane.LIVE)
+        batches = (self._spool.read(self.plan.name, lane, self.plan.batch, FOREVER) for lane in lanes)
+        return next((batch for batch in batches if batch), None)
 
     def _deliver(self, lines: Sequence[bytes]) -> list[tuple[int, bytes, str]]:
         """Sends the lines, halving as often as it takes. Returns what will never be taken: how many,
@@ -143,8 +151,8 @@ class InfluxSink:
         if self._failures < STUBBORN or not self._server.healthy():
             return False
         self._failures = 0
-        newest = self._spool.newest_line(self.plan.name)
-        return newest is not None and self._server.write((newest,)).kind is Kind.TAKEN
+        newest = self._spool.read(self.plan.name, Lane.LIVE, sys.maxsize, FOREVER)
+        return newest is not None and self._server.write(newest.blocks[-1].lines[-1:]).kind is Kind.TAKEN
 
     # -- what became of it -----------------------------------------------------------------------
 

@@ -21,7 +21,8 @@ from sitewarden.gateway.hub import Hub
 from sitewarden.gateway.journal import Journal
 from sitewarden.gateway.outlets import READINGS
 from sitewarden.gateway.sinks.lines import WANTED, Lines
-from sitewarden.gateway.spool import Spool, SpoolWriter
+from sitewarden.gateway.spool import Spool
+from sitewarden.gateway.spool_writer import SpoolWriter
 from sitewarden.gateway.troubles import Troubles
 from sitewarden.rules.ahead import LIMIT
 from sitewarden.rules.core import Core

@@ -14,6 +14,7 @@ from sitewarden.gateway.records import stamp
 from sitewarden.gateway.spool import Spool
 from sitewarden.rules.cells import Place, load
 from sitewarden.rules.model import Alarm
+from tests.gateway.spool_under_test import drain
 
 FILES = ("journal.db", "journal.db-wal", "spool.db", "spool.db-wal")
 
@@ -85,9 +86,9 @@ class Remains:
         """Every good value of the point in the spool, in order."""
         line = re.compile(rf",point={point} value=([0-9.]+),quality=\"good\"".encode())
         with closing(Spool(self._folder / "spool.db", [self._destination])) as spool:
-            blocks = spool.read(self._destination, 10**9)
+            lines = drain(spool, self._destination)
             assert spool.stats().lost == 0
-        found = (line.search(each) for block in blocks for each in block.lines)
+        found = map(line.search, lines)
         return [int(float(match[1])) for match in found if match]
 
     def _cells(self, kind: str) -> dict[str, object]:

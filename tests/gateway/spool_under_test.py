@@ -3,8 +3,10 @@
 import random
 from datetime import UTC, datetime
 
+from sitewarden.gateway.sinks.base import Lane
 from sitewarden.gateway.spool import Spool
 
+FOREVER = 1 << 62  # ns
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
 
@@ -14,9 +16,10 @@ def lines(first: int, count: int) -> list[bytes]:
 
 def drain(spool: Spool, destination: str = "influx", most: int = 1000) -> list[bytes]:
     taken: list[bytes] = []
-    while blocks := spool.read(destination, most):
-        taken += [line for block in blocks for line in block.lines]
-        spool.advance(destination, blocks[-1].id)
+    for lane in (Lane.BACKLOG, Lane.LIVE):
+        while batch := spool.read(destination, lane, most, FOREVER):
+            taken += [line for block in batch.blocks for line in block.lines]
+            spool.done(destination, batch)
     return taken
 
 

@@ -12,10 +12,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sitewarden.gateway.blocks import SCHEMA, Packer
+from sitewarden.gateway.blocks import is_sound, seal, unpack
 from sitewarden.gateway.database import MIB
+from sitewarden.gateway.sinks.base import Lane
 from sitewarden.gateway.spool import Spool, SpoolFailed
-from tests.gateway.spool_under_test import drain, lines, noise
+from sitewarden.gateway.spool_file import SCHEMA
+from tests.gateway.spool_under_test import FOREVER, drain, lines, noise
 
 
 @pytest.fixture
@@ -34,18 +36,22 @@ def test_lines_come_back_in_order_and_once(spool: Spool) -> None:
     for start in range(0, 1000, 100):
         spool.append(lines(start, 100), start, start + 99)
     assert spool.stats().pending == {"influx": 1000}
-    (first, *_, last) = spool.read("influx", 250)
-    assert (first.first, first.last, first.lines) == (0, 99, tuple(lines(0, 100)))
-    assert last.id - first.id == 2
+    batch = spool.read("influx", Lane.LIVE, 250, FOREVER)
+    assert batch
+    (first, *_, last) = batch.blocks
+    assert (first.first, first.last, first.lines) == (0, 99, lines(0, 100))
+    assert (batch.after, batch.upto, last.id - first.id) == (0, 300, 200)
     assert drain(spool) == lines(0, 1000)
-    assert spool.stats().blocks == 0
+    assert spool.stats().lines == 0
 
 
 def test_unread_lines_survive_a_restart(path: Path) -> None:
     spool = Spool(path, ["influx"])
     spool.append(lines(0, 10), 0, 9)
     spool.append(lines(10, 10), 10, 19)
-    spool.advance("influx", spool.read("influx", 1)[0].id)
+    batch = spool.read("influx", Lane.LIVE, 1, FOREVER)
+    assert batch
+    spool.done("influx", batch)
     spool.close()
     spool = Spool(path, ["influx"])
     spool.append(lines(20, 10), 20, 29)
@@ -69,7 +75,7 @@ def test_each_destination_has_its_own_cursor(path: Path) -> None:
     spool.serve(["a", "c"])
     assert spool.stats().pending == {"a": 0, "c": 10}
     spool.serve(["a"])
-    assert spool.stats().blocks == 0
+    assert spool.stats().pending == {"a": 0}
     spool.close()
 
 
@@ -104,8 +110,8 @@ def test_a_block_that_is_not_what_was_written_is_skipped(spool: Spool, path: Pat
     for start in range(0, 50, 10):
         spool.append(lines(start, 10), start, start)
     with sqlite3.connect(path) as db:
-        db.execute("UPDATE blocks SET lines = zeroblob(length(lines)) WHERE id = 2")
-        db.execute("UPDATE blocks SET crc = crc + 1 WHERE id = 4")
+        db.execute("UPDATE blocks SET lines = zeroblob(length(lines)) WHERE id = 20")
+        db.execute("UPDATE blocks SET crc = crc + 1 WHERE id = 40")
     db.close()
     assert drain(spool) == lines(0, 10) + lines(20, 10) + lines(40, 10)
     assert [(loss.why, loss.count) for loss in spool.losses()] == [("crc", 10), ("crc", 10)]
@@ -124,7 +130,7 @@ def test_a_file_that_is_no_database_is_set_aside(path: Path) -> None:
 def test_a_file_whose_columns_are_not_ours_is_set_aside(path: Path) -> None:
     Spool(path, ["influx"]).close()
     data = path.read_bytes()
-    path.write_bytes(data.replace(b"block INTEGER", b"blocc INTEGER"))
+    path.write_bytes(data.replace(b"stretches TEXT", b"stretchez TEXT"))
     spool = Spool(path, ["influx"])
     spool.append(lines(0, 10), 0, 9)
     assert drain(spool) == lines(0, 10)
@@ -135,15 +141,18 @@ def test_a_file_whose_columns_are_not_ours_is_set_aside(path: Path) -> None:
 def test_block_numbers_are_not_used_twice_when_the_file_is_replaced(spool: Spool, path: Path) -> None:
     for start in range(0, 50, 10):
         spool.append(lines(start, 10), start, start)
-    held = spool.read("influx", 50)
+    held = spool.read("influx", Lane.LIVE, 50, FOREVER)
+    assert held
     with path.open("r+b") as file:
         file.write(b"\xff" * path.stat().st_size)
-    spool._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    spool._file.db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     with path.open("r+b") as file:
         file.write(b"\xff" * 100)
     spool.append(lines(50, 10), 50, 50)
-    spool.advance("influx", held[-1].id)
-    assert drain(spool) == lines(50, 10)
+    spool.done("influx", held)
+    assert drain(spool) in ([], lines(50, 10))
+    spool.append(lines(60, 10), 60, 60)
+    assert drain(spool) == lines(60, 10)
 
 
 @pytest.fixture(scope="module")
@@ -178,7 +187,11 @@ def test_no_corruption_stops_it(
 @pytest.mark.parametrize("broken", [None, "text", b"\x28\xb5\x2f\xfd\xe0" + b"\xff" * 8, b""])
 def test_a_block_of_a_broken_page_may_claim_to_be_anything(broken: object) -> None:
     """The third is the head of a frame of zstd (RFC 8878, 3.1.1) that says that it holds 16 EiB."""
-    assert Packer().unpack((1, 0, 0, 1, 0, 1, broken)) is None
+    row = (1, 0, 0, 1, 0, 1, broken)
+    assert not is_sound(row)
+    if isinstance(broken, bytes):
+        with pytest.raises(ValueError, match=r"frame|ours|content|decompress|input"):
+            unpack(seal(1, 0, 0, 1, True, broken))  # even if its checksum were right
 
 
 def test_a_broken_page_may_not_even_say_how_many_lines_are_lost(path: Path) -> None:
@@ -227,7 +240,8 @@ FULL_DISK = """
 import random
 import sys
 from pathlib import Path
-from sitewarden.gateway import spool as module
+from sitewarden.gateway import spool_file as module
+from sitewarden.gateway.sinks.base import Lane
 from sitewarden.gateway.spool import Spool
 module.BALLAST = 1 << 20
 folder, chance = Path(sys.argv[1]), random.Random(1)
@@ -243,9 +257,10 @@ for n in range(1500):
     spool.append([chance.randbytes(50).hex().encode() for _ in range(100)], n, n)
 stats = spool.stats()
 assert stats.lines + stats.lost == 150_000, stats
-assert spool.read("influx", 1)[0].first == 1500 - stats.blocks
+left = spool.read("influx", Lane.LIVE, 10**9, 1 << 62)
+assert (left.blocks[0].first, left.count) == (1500 - len(left.blocks), stats.lines)
 (folder / "thief").unlink()
-spool.advance("influx", spool.read("influx", 10**9)[-1].id)
+spool.done("influx", left)
 for n in range(100):
     spool.append([b"line"] * 100, n, n)
 assert spool.stats().lines == 10_000 and (folder / "spool.ballast").exists()

@@ -14,7 +14,8 @@ from sitewarden.gateway.clock import Clock
 from sitewarden.gateway.database import MIB
 from sitewarden.gateway.hub import Hub
 from sitewarden.gateway.sinks.lines import WANTED, Lines
-from sitewarden.gateway.spool import HELD, Spool, SpoolFailed, SpoolWriter
+from sitewarden.gateway.spool import Spool, SpoolFailed
+from sitewarden.gateway.spool_writer import HELD, SpoolWriter
 from sitewarden.gateway.troubles import Troubles
 from sitewarden.rules.model import Reading, Stamp, Trouble
 from tests.gateway.spool_under_test import NOON, drain, noise
@@ -102,7 +103,7 @@ def test_a_broken_file_that_cannot_be_replaced_is_said_and_replaced_when_it_can(
     stage = Stage(spool)
     with monkeypatch.context() as disk:
         disk.setattr(spool, "_insert", broken)
-        disk.setattr(f"sitewarden.gateway.spool.{part}", refused)
+        disk.setattr(f"sitewarden.gateway.spool_file.{part}", refused)
         stage.publish(10)
         stage.writer.start()
         assert until(lambda: stage.troubles)

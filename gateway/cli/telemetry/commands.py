@@ -6,6 +6,7 @@ from sitewarden.gateway.cli.telemetry.dead_letters import dead_letters
 from sitewarden.gateway.cli.telemetry.drain import drain
 from sitewarden.gateway.cli.telemetry.losses import losses
 from sitewarden.gateway.cli.telemetry.status import status
+from sitewarden.gateway.cli.telemetry.verify import verify
 
 telemetry = typer.Typer(
     help="""How the telemetry reaches its destinations, what was lost on the way, what waits.
@@ -15,9 +16,11 @@ telemetry = typer.Typer(
     sitewarden telemetry losses pump-1
     sitewarden telemetry drain
     sitewarden telemetry dead-letters list
+    sitewarden telemetry verify
     """
 )
 telemetry.command()(status)
 telemetry.command()(losses)
 telemetry.command()(drain)
+telemetry.command()(verify)
 telemetry.add_typer(dead_letters, name="dead-letters", no_args_is_help=True)

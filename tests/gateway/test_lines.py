@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sitewarden.gateway.sinks.lines import MOVE, Lines
+from sitewarden.gateway.blocks import Loss
+from sitewarden.gateway.sinks.lines import MOVE, SERIES, Lines
 from sitewarden.rules.model import (
     Action,
     Alarm,
@@ -121,6 +122,40 @@ def test_later_points_of_a_series_at_one_instant_move_on() -> None:
     later = Reading("p.x", 0.0, Stamp(AT.wall + timedelta(milliseconds=9), 1.009))
     before = Reading("p.x", 0.0, Stamp(AT.wall - timedelta(seconds=1), 1.009))
     assert [ns - NS for ns, _ in lines.format([soon, later, before])] == [3 * MOVE, 9 * MOVE, -1000 * MOVE]
+
+
+def test_points_of_a_series_move_on_over_batches_and_what_is_remembered_is_bounded() -> None:
+    lines = Lines("cuihu")
+    again = Reading("p.x", 1.0, AT)
+    given = [ns - NS for _ in range(3) for ns, _ in lines.format([again])]
+    assert given == [0, MOVE, 2 * MOVE]
+    later = Stamp(AT.wall + timedelta(seconds=1), 2.0)
+    many = [
+        AlarmChange(Alarm(f"a{n}", "low", Severity.LOW, AlarmState.NORMAL, AT), AlarmState.NORMAL, later)
+        for n in range(SERIES + 1)
+    ]
+    assert {ns for ns, _ in lines.format(many)} == {NS + 1000 * MOVE}
+    assert {ns for ns, _ in lines.format(many)} == {NS + 1001 * MOVE}
+    after = Stamp(AT.wall + timedelta(seconds=2), 3.0)
+    lines.format([Reading("p.x", 1.0, after)])
+    assert len(lines._last) == 1
+
+
+def test_what_is_stamped_by_another_clock_is_written_by_that() -> None:
+    held = Lines("cuihu").format([Reading("p.x", 1.0, AT)], lambda at: round(at.mono * 1e9))
+    assert held[0] == (10**9, b'reading,site=cuihu,device=p,point=x value=1.0,quality="good" 1000000000')
+
+
+def test_the_ledger_has_a_measurement_of_its_own() -> None:
+    losses = [
+        Loss("timeout", 310, NS, NS + 100 * 10**9, subject="pump-1.flow"),
+        Loss("crc", 7, destination="hq", note="block 4"),
+    ]
+    timeout, crc = (line.decode() for _, line in Lines("cuihu").lost(losses, NS + 1))
+    span = f'first={NS // MOVE}i,last={NS // MOVE + 100_000}i,point="flow" {NS + 100 * 10**9}'
+    assert timeout == f"loss,site=cuihu,why=timeout,cause=device,device=pump-1 count=310.0,{span}"
+    note = 'destination="hq",note="block 4"'
+    assert crc == f"loss,site=cuihu,why=crc,cause=disk count=7.0,first=0i,last=0i,{note} {NS + 1}"
 
 
 LINE = re.compile(

@@ -1,5 +1,6 @@
 """Real peers on free ports of this machine, each in a folder of its own, ended by its own process id."""
 
+import getpass
 import json
 import shutil
 import socket
@@ -153,10 +154,15 @@ def victoria_samples(peer: Peer, selector: str) -> list[tuple[dict[str, str], in
 # -- mosquitto -----------------------------------------------------------------------------------
 
 
-def mosquitto(folder: Path) -> Peer:
+def mosquitto(folder: Path, *more: str) -> Peer:
+    """It drops nothing that a slow subscriber has not taken yet. `more`: lines of its configuration."""
     port = free_port()
     config = folder / "mosquitto.conf"
-    config.write_text(f"listener {port} 127.0.0.1\nallow_anonymous true\npersistence false\n")
+    said = {line.partition(" ")[0] for line in more}
+    usual = ("allow_anonymous true", "persistence false", "max_queued_messages 0", "max_inflight_messages 0")
+    usual = (*usual, f"user {getpass.getuser()}")  # root would become another, who cannot read our keys
+    lines = (*(line for line in usual if line.partition(" ")[0] not in said), *more)
+    config.write_text("\n".join((f"listener {port} 127.0.0.1", *lines, "")))
 
     def up() -> bool:
         with socket.socket() as probe:

@@ -10,7 +10,7 @@ import httpx2
 import pytest
 
 from tests.gateway.street import StreetSite
-from tests.gateway.test_mqtt_server import witness
+from tests.gateway.witness import witness
 from tests.servers import (
     black_hole,
     influx_count,

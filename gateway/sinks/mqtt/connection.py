@@ -230,14 +230,11 @@ class _Session:
 
 def _context(tls: Tls) -> ssl.SSLContext:
     context = calling(tls)
-    if tls.name:
-        wrap = context.wrap_socket
+    wrap = context.wrap_socket
 
-        def wrap_socket(
-            wire: socket, *, server_hostname: str, do_handshake_on_connect: bool
-        ) -> ssl.SSLSocket:
-            return wrap(wire, server_hostname=tls.name, do_handshake_on_connect=do_handshake_on_connect)
+    def wrap_socket(wire: socket, *, server_hostname: str, do_handshake_on_connect: bool) -> ssl.SSLSocket:
+        return wrap(wire, server_hostname=tls.name or server_hostname)
 
-        # paho checks the certificate for the name of the host, and has no word for another.
-        context.wrap_socket = wrap_socket  # type: ignore[method-assign,assignment]
+    # paho knows no name but the host's, and when the handshake fails it leaves the socket open.
+    context.wrap_socket = wrap_socket  # type: ignore[method-assign,assignment]
     return context

@@ -7,18 +7,21 @@ all. What goes without having arrived is counted in the ledger of losses, in the
 
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from threading import Condition, RLock
 from typing import TypeVar
 
+from sitewarden.gateway import spool_letters
 from sitewarden.gateway.blocks import (
     Batch,
     Block,
+    Letter,
     Loss,
     Packer,
     Rank,
+    Row,
     SpoolStats,
     Stretch,
     is_sound,
@@ -79,8 +82,7 @@ class Spool:
             packed, stored = self._packer.pack(lines)
             self._write(lambda: self._insert(rank, len(lines), first, last, packed, stored))
             self._instant = last
-        with self._came:
-            self._came.notify_all()
+        self._tell()
 
     def lose(self, loss: Loss) -> None:
         """Writes a gap into the ledger. Raises SpoolFailed."""
@@ -151,11 +153,67 @@ class Spool:
         with self._lock:
             self._file.close()
 
+    # -- dead letters ----------------------------------------------------------------------------
+
+    def bury(self, destination: str, letters: Sequence[tuple[bytes, str]]) -> None:
+        """Lines that `destination` will never take, and what it said. They are kept, and count as lost when
+        they go. Raises SpoolFailed."""
+
+        def bury() -> None:
+            gone = spool_letters.too_many(self._file.db, len(letters))
+            with self._telling(spool_letters.losses(gone)) as db:
+                spool_letters.remove(db, gone)
+                spool_letters.bury(db, destination, letters)
+
+        with self._lock:
+            self._write(bury)
+
+    def letters(self, limit: int = 100, before: int | None = None) -> list[Letter]:
+        """The newest first, older than the one of this number. Raises SpoolFailed."""
+        with self._lock:
+            return self._guarded(lambda: spool_letters.newest(self._file.db, limit, before))
+
+    def discard(self, ids: Sequence[int]) -> int:
+        """Throws them away; returns how many there were. Raises SpoolFailed."""
+
+        def discard() -> int:
+            gone = spool_letters.named(self._file.db, ids)
+            with self._telling(spool_letters.losses(gone)) as db:
+                spool_letters.remove(db, gone)
+            return len(gone)
+
+        with self._lock:
+            return self._write(discard)
+
+    def retry(self, ids: Sequence[int]) -> int:
+        """Sends them again, to the destination that refused them and to no other, as part of its backlog;
+        returns how many there were. Raises SpoolFailed."""
+
+        def retry() -> int:
+            again: dict[tuple[str, Rank], list[Letter]] = {}
+            for letter in spool_letters.named(self._file.db, ids):
+                rank = Rank.READING if letter.line.startswith(b"reading,") else Rank.EVENT
+                if letter.destination in self._cursors.pending:
+                    again.setdefault((letter.destination, rank), []).append(letter)
+            for (destination, rank), letters in again.items():
+                self._send_again(destination, rank, letters)
+            return sum(map(len, again.values()))
+
+        with self._lock:
+            count = self._write(retry)
+        self._tell()
+        return count
+
     # -- how it is done --------------------------------------------------------------------------
 
     @property
     def _cursors(self) -> Cursors:
         return self._file.cursors
+
+    def _tell(self) -> None:
+        """Those who wait."""
+        with self._came:
+            self._came.notify_all()
 
     def _guarded(self, action: Callable[[], T]) -> T:
         try:
@@ -163,9 +221,9 @@ class Spool:
         except (sqlite3.Error, OSError) as error:
             raise SpoolFailed(str(error)) from error
 
-    def _write(self, action: Callable[[], object]) -> None:
+    def _write(self, action: Callable[[], T]) -> T:
         """In the room of what can go, as often as it takes."""
-        self._guarded(lambda: self._with_room(action))
+        return self._guarded(lambda: self._with_room(action))
 
     def _turn(self, change: Callable[[Cursors], Cursors]) -> None:
         """Cursors alone: not worth a wait for the disk."""
@@ -188,8 +246,15 @@ class Spool:
     def _insert(self, rank: Rank, count: int, first: int, last: int, packed: bool, stored: bytes) -> None:
         cursors = self._cursors.grown(rank, count)
         with self._committing(cursors) as db:
-            row = seal(cursors.newest[rank], first, last, count, packed, stored)
-            db.execute("INSERT INTO blocks VALUES (?, ?, ?, ?, ?, ?, ?)", row)
+            _put(db, seal(cursors.newest[rank], first, last, count, packed, stored))
+
+    def _send_again(self, destination: str, rank: Rank, letters: Sequence[Letter]) -> None:
+        lines = [letter.line for letter in letters]
+        cursors = self._cursors.grown(rank, len(lines))
+        number = cursors.newest[rank]
+        with self._committing(cursors.only(destination, Stretch(number - len(lines), number))) as db:
+            spool_letters.remove(db, letters)
+            _put(db, seal(number, *spool_letters.span(lines), len(lines), *self._packer.pack(lines)))
 
     def _due(self, cursors: Cursors) -> Iterator[Stretch]:
         """What everybody has and has been kept long enough, `TRIM` blocks of each stretch at most."""
@@ -204,11 +269,11 @@ class Spool:
 
     # -- room ------------------------------------------------------------------------------------
 
-    def _with_room(self, action: Callable[[], object]) -> None:
+    def _with_room(self, action: Callable[[], T]) -> T:
         lost = 0
         while True:
             try:
-                action()
+                result = action()
             except sqlite3.Error as error:
                 dropped = self._file.with_ballast(self._make_room) if is_full(error) else None
                 if dropped is None:
@@ -217,7 +282,7 @@ class Spool:
             else:
                 self._file.may_grow()
                 self.dropping = lost > 0 or (self.dropping and not self._at_ease())
-                return
+                return result
 
     def _at_ease(self) -> bool:
         return self._file.ballast.plenty and self._lacking_bytes() < ENOUGH_ROOM * self.most
@@ -235,12 +300,18 @@ class Spool:
 
     def _drop(self, gone: Stretches, losses: Sequence[Loss]) -> int:
         """Takes these blocks out and tells the ledger; returns how many lines were lost."""
+        with self._telling(losses, gone):
+            pass
+        return sum(loss.count for loss in losses)
+
+    @contextmanager
+    def _telling(self, losses: Sequence[Loss], gone: Stretches = ()) -> Iterator[sqlite3.Connection]:
+        """A transaction in which the ledger is told, and these blocks go."""
         with self._file.writing(self._cursors.without(gone), gone=gone) as db:
+            yield db
             for loss in losses:
                 self._write_loss(db, loss)
-        lost = sum(loss.count for loss in losses)
-        self._lost += lost
-        return lost
+        self._lost += sum(loss.count for loss in losses)
 
     def _block_with(self, number: int) -> int:
         """The block that this line is in."""
@@ -388,3 +459,7 @@ class Spool:
         query = "SELECT first FROM blocks WHERE id > ? ORDER BY id LIMIT 1"
         firsts = (self._file.db.execute(query, (it.after,)).fetchone() for it in stretches)
         return min((int(row[0]) for row in firsts if row), default=0)
+
+
+def _put(db: sqlite3.Connection, row: Row) -> None:
+    db.execute("INSERT INTO blocks VALUES (?, ?, ?, ?, ?, ?, ?)", row)

@@ -123,9 +123,7 @@ class Cursors:
         return self.done(destination, Stretch(at, at), ())
 
     def only(self, destination: str, lines: Stretch) -> "Cursors":
-        """They are nobody else's."""
-        pending = {
-            name: stretches if name == destination else subtract(stretches, (lines,))
-            for name, stretches in self.pending.items()
-        }
+        """They are its backlog, and nobody else's."""
+        pending = {name: subtract(stretches, (lines,)) for name, stretches in self.pending.items()}
+        pending[destination] = union(pending[destination], (lines,))
         return replace(self, pending=pending)

@@ -24,6 +24,7 @@ from sitewarden.gateway.causes import Gone
 from sitewarden.gateway.gaps import Ended, Gap, Intervals
 from sitewarden.rules.model import Effect, LinkChanged, Quality, Reading, Reason, Stamp
 
+ENDING = 5 * 10**9  # ns that it takes to close all links
 GRACE = 60 * 10**9  # ns in which what was away is back, and in which what goes bit by bit goes as one
 
 COME = ""  # the reason of what is no gap: a point that is new, and not heard of yet
@@ -38,7 +39,6 @@ class Kept:
     alive: int  # up to when all is in the spool
     offset: int | None  # ns; what makes an instant one since 1970, if that was known
     earlier: int | None  # the same for instants of earlier boots, while it is not
-    stopped: bool  # in good order
     gaps: list[dict[str, Any]]  # of `Gap`
 
 
@@ -47,6 +47,7 @@ class Ledger:
 
     def __init__(self, each: Intervals) -> None:
         self._each, self._rates = each, _rates(each)
+        self.changes = 0  # of what is to be kept
         self._gaps: dict[Gap, None] = {}  # that are open, as they began
         self._of: dict[str, Gap] = {}  # point -> the gap that it is in
         self._away: dict[str, Gap] = {}  # device -> its gap, while the cause lasts
@@ -107,7 +108,9 @@ class Ledger:
             for gap in (*self._gaps, *self._ended.waiting):
                 gap.shift(self._earlier - offset)
             self._earlier = None
-        return [gap.told(offset) for gap in self._ended.tell(at)]
+        told = [gap.told(offset) for gap in self._ended.tell(at)]
+        self.changes += len(told)
+        return told
 
     def open(self, offset: int, at: int) -> list[Loss]:
         """Those that last, as far as they have come. `last` is 0."""
@@ -117,9 +120,18 @@ class Ledger:
             if gap.why != COME
         ]
 
-    def keep(self, boot: str, alive: int, offset: int | None, stopped: bool) -> Kept:
+    def stop(self, at: int) -> None:
+        """The gateway ends in good order. That its links are closed for it is none of their own affairs."""
+        off = Gap("", Gone.STOPPED, at, whole=True)
+        for gap in [*self._gaps]:
+            if gap.why == Reason.LINK_DOWN and gap.since > at - ENDING:
+                self._swallow(gap, off)
+        if others := [point for point in self._rates if point not in self._of]:
+            self._open(off, others)
+
+    def keep(self, boot: str, alive: int, offset: int | None) -> Kept:
         gaps = [asdict(gap) for gap in (*self._gaps, *self._ended.waiting)]
-        return Kept(boot, alive, offset, self._earlier, stopped, gaps)
+        return Kept(boot, alive, offset, self._earlier, gaps)
 
     def begin(self, kept: Kept | None, boot: str, at: int) -> None:
         """Once, at the start: goes on with what was kept; None: there was nothing before."""
@@ -137,9 +149,12 @@ class Ledger:
             alive = 0
         for gap in gaps:
             self._restore(gap, at)
-        off = Gap("", Gone.STOPPED if kept.stopped else Gone.KILLED, alive, whole=True, over=at)
-        if others := [point for point in self._rates if point not in self._of]:
-            self._open(off, others)
+        stopped = any(gap.why == Gone.STOPPED and gap.over == at for gap in gaps)
+        others = [point for point in self._rates if point not in self._of]
+        if stopped and others:  # they have only just come
+            self._open(Gap("", COME, at, whole=True, over=at), others)
+        elif others:
+            self._open(Gap("", Gone.KILLED, alive, whole=True, over=at), others)
 
     def _restore(self, gap: Gap, at: int) -> None:
         if not gap.missing:
@@ -149,7 +164,9 @@ class Ledger:
             del gap.missing[point]
         self._gaps[gap] = None
         self._of.update(dict.fromkeys(gap.missing, gap))
-        if gap.whole and gap.over is None:
+        if gap.why == Gone.STOPPED and gap.over is None:
+            gap.over = at
+        elif gap.whole and gap.over is None:
             self._away[gap.device] = gap
 
     # -- points and devices ----------------------------------------------------------------------
@@ -197,6 +214,7 @@ class Ledger:
 
     def _open(self, gap: Gap, points: Iterable[str]) -> None:
         """These are in it from now on, whatever they were in before."""
+        self.changes += 1
         self._gaps[gap] = None
         for point in points:
             if point in self._of:
@@ -205,12 +223,14 @@ class Ledger:
             self._of[point] = gap
 
     def _leave(self, point: str, rate: float, at: int) -> None:
+        self.changes += 1
         gap = self._of.pop(point)
         gap.leave(point, rate, at)
         if not gap.missing:
             self._close(gap, at)
 
     def _close(self, gap: Gap, at: int) -> None:
+        self.changes += 1
         del self._gaps[gap]
         if self._away.get(gap.device) is gap:
             del self._away[gap.device]
@@ -220,11 +240,13 @@ class Ledger:
             self._ended.take(gap, at)
 
     def _swallow(self, own: Gap, gap: Gap) -> None:
-        """What went wrong just before the device was given up was the beginning of that."""
+        """It was the beginning of this one."""
         for point in list(own.missing):
             del self._of[point]
             own.leave(point, self._rates[point], gap.since)
         del self._gaps[own]
+        if self._away.get(own.device) is own:
+            del self._away[own.device]
         gap.add(own)
 
     def _split(self, gap: Gap, at: int) -> None:

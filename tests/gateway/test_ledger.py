@@ -61,7 +61,9 @@ class Played:
         self.take(LinkChanged(device, True, Stamp(WALL, self.now)))
 
     def ends(self, stopped: bool = True) -> Kept:
-        kept = self.ledger.keep(self.boot, round(self.now * S), self.offset, stopped)
+        if stopped:
+            self.ledger.stop(round(self.now * S))
+        kept = self.ledger.keep(self.boot, round(self.now * S), self.offset)
         return Kept(**json.loads(json.dumps(asdict(kept))))
 
     def restarts(self, kept: Kept, seconds: float) -> None:
@@ -183,6 +185,15 @@ def test_a_gateway_that_is_off_is_one_gap_until_the_first_readings(
     site.up("pump")
     site.all_good()
     assert site.gaps() == [("", why, 101 + 202 + 10, 200, 301)]
+
+
+def test_that_links_are_closed_for_the_end_is_no_gap_of_theirs(site: Played) -> None:
+    site.down("pump", Reason.LINK_DOWN)
+    site.passes(1)
+    site.restarts(site.ends(), 99)
+    site.up("pump")
+    site.all_good()
+    assert site.gaps() == [("", "stopped", 100 + 200 + 10, 200, 300)]
 
 
 def test_who_is_not_heard_of_after_a_start_has_a_gap_of_its_own(site: Played) -> None:

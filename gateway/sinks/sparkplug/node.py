@@ -68,13 +68,13 @@ class Node:
         self.commands = f"spBv1.0/{self._group}/NCMD/{self._name}"
         self._bdseq = self._seq = 0
         self._known: dict[tuple[str, str], _Known] = {}
-        self._born: set[str] = set()
+        self.born: set[str] = set()  # devices, of this connection
         self._there: Collection[str] = ()
 
     def connect(self, bdseq: int, now: int) -> Message:
         """The last will of the connection that is about to be made."""
         self._bdseq = bdseq
-        self._born.clear()
+        self.born.clear()
         return self.farewell(now)
 
     def farewell(self, now: int) -> Message:
@@ -93,7 +93,7 @@ class Node:
         for sample in standing_samples:
             self._of(sample).current = sample
         self._there = standing.devices
-        self._born.clear()
+        self.born.clear()
         self._seq = -1  # [tck-id-topics-nbirth-seq-num] NBIRTH has 0
         # [tck-id-operational-behavior-data-commands-rebirth-name-aliases] no alias for this one
         control = Metric(False, now, REBIRTH, type=DataType.BOOLEAN)
@@ -113,17 +113,17 @@ class Node:
         """All of it was learned. There may be a birth between any two of the messages."""
         for device, its in _by_device(samples).items():
             for some in _bounded(its):
-                while device and device not in self._born:
+                while device and device not in self.born:
                     yield self._device_birth(device, now)
                 metrics = [self._datum(sample, historical) for sample in some]
                 yield self._message(_Verb.DATA, device, metrics, now)
-            if device in self._born and device not in self._there:
+            if device in self.born and device not in self._there:
                 yield self._device_death(device, now)
 
     def attend(self, devices: Collection[str], now: int) -> list[Message]:
         """`devices` are there, and no others."""
         self._there = devices
-        gone, come = self._born.difference(devices), set(devices) - self._born
+        gone, come = self.born.difference(devices), set(devices) - self.born
         return [
             *(self._device_death(device, now) for device in sorted(gone)),
             *(self._device_birth(device, now) for device in sorted(come)),
@@ -169,11 +169,11 @@ class Node:
     # -- messages --------------------------------------------------------------------------------
 
     def _device_birth(self, device: str, now: int) -> Message:
-        self._born.add(device)
+        self.born.add(device)
         return self._message(_Verb.BIRTH, device, self._all(device, now), now)
 
     def _device_death(self, device: str, now: int) -> Message:
-        self._born.discard(device)
+        self.born.discard(device)
         return self._message(_Verb.DEATH, device, (), now)
 
     def _message(self, verb: _Verb, device: str, metrics: Sequence[Metric], now: int) -> Message:

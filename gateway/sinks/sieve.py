@@ -6,12 +6,13 @@ from fnmatch import fnmatchcase
 from functools import lru_cache
 
 from sitewarden.config.sinks import ALL, Filter
+from sitewarden.gateway.sinks.lines import PERSONAL
 from sitewarden.gateway.sinks.parse import SERIES, parse
 
 _HEAD = re.compile(rb"[^ \\]*+(?:\\.[^ \\]*+)*+")  # as far as the first blank that is none of a name's
 # Every string is matched whole, so that one which reads like a field is none.
-_STRING = re.compile(rb'(,(?:card|kind)=)?"[^"\\]*+(?:\\.[^"\\]*+)*+"')
-_WITH_CARDS = (b"decision,", b"passage,")
+_STRING = re.compile(rb'(,(?:%b)=)?"[^"\\]*+(?:\\.[^"\\]*+)*+"' % "|".join(sorted(PERSONAL)).encode())
+_OF_PEOPLE = (b"decision,", b"passage,", b"alarm,", b"fire,", b"write,")
 
 
 class Sieve:
@@ -47,6 +48,6 @@ def _head(line: bytes) -> bytes:
 
 
 def _anonymous(line: bytes) -> bytes:
-    if not line.startswith(_WITH_CARDS):
+    if not line.startswith(_OF_PEOPLE):
         return line
     return _STRING.sub(lambda found: b"" if found[1] else found[0], line)

@@ -58,6 +58,23 @@ def test_nobody_is_named_to_those_who_must_not_know() -> None:
     ]
 
 
+def test_nor_who_acknowledged_opened_reset_or_wrote() -> None:
+    lines = [
+        b'alarm,site=a,id=x state="acknowledged",raised=1i,subject="p.by",by="guard" 1',
+        b'decision,site=a,lane=in why="operator",by="a \\"guard\\"" 2',
+        b'fire,site=a stage="normal",before="held",by="guard" 3',
+        b'write,site=a,outcome=sent text=",by=",by="guard" 4',
+        b"write,site=a,outcome=sent value=1.0 5",
+    ]
+    assert Sieve(Filter(personal=False)).sift(lines) == [
+        b'alarm,site=a,id=x state="acknowledged",raised=1i,subject="p.by" 1',
+        b'decision,site=a,lane=in why="operator" 2',
+        b'fire,site=a stage="normal",before="held" 3',
+        b'write,site=a,outcome=sent text=",by=" 4',
+        b"write,site=a,outcome=sent value=1.0 5",
+    ]
+
+
 @given(st.text(alphabet='ab",=\\ ', max_size=12))
 def test_a_text_that_reads_like_a_card_is_none(text: str) -> None:
     escaped = text.replace("\\", "\\\\").replace('"', '\\"').encode()

@@ -9,15 +9,17 @@ from pathlib import Path
 from sitewarden.config.plan import Site
 from sitewarden.config.site import load
 from sitewarden.gateway.api.house import Status
+from sitewarden.gateway.blocks import Loss
 from sitewarden.gateway.board import Board
 from sitewarden.gateway.sinks.base import SinkStatus
-from sitewarden.gateway.sinks.lines import Lines
+from sitewarden.gateway.sinks.lines import Lines, wall_ns
 from sitewarden.gateway.vitals import PAUSE, Process, points, vitals
 from sitewarden.rules.model import Action, Effect, Operator, Permit, PermitKind, Stamp
 from sitewarden.simulators.world import World
 
 START = Stamp(datetime(2026, 3, 10, 4, tzinfo=UTC), 1000.0)
 MINUTES = 20
+SECOND = 1_000_000_000  # ns
 PERMITS = (
     Permit("0100AB12CD", PermitKind.MONTHLY, date(2026, 3, 1), date(2026, 3, 31)),
     Permit("0100AB12CE", PermitKind.MONTHLY, date(2026, 1, 1), date(2026, 1, 31)),
@@ -87,4 +89,7 @@ def _told(site: Site, world: World) -> Demo:
         sink = SinkStatus("influx", True, sent=100 * step, lag=0.4, rate=12.0)
         status = Status(START, True, (sink,), 1 << 20, 1 << 29)
         told += vitals(site, board, status, Process(1 << 26, 0.5 * step), 0, True, 0, world.now)
+    begun = wall_ns(START)
+    away = Loss("link_down", 60, begun + 1030 * SECOND, begun + 1060 * SECOND, subject="pump-1")
+    told += [line for _, line in lines.lost([away], begun)]
     return Demo(site, told, max(int(line.rpartition(b" ")[2]) for line in told))

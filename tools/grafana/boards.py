@@ -129,6 +129,11 @@ def altogether(title: str, measurement: str, field: str, tag: str, also: str) ->
     return Panel(title, "stat", (Query(asked, f"$tag_{tag}"),), look)
 
 
+def missing(title: str) -> Panel:
+    asked = f'SELECT sum("count") FROM "loss" WHERE {NOW} {EACH}, "cause" fill(none)'
+    return Panel(title, "timeseries", (Query(asked, "$tag_cause"),), Look("short", NONE_IS_RIGHT, least=0))
+
+
 def newest(title: str, measurement: str, columns: tuple[str, ...], also: str = "") -> Panel:
     chosen = ", ".join(f'"{column}"' for column in columns)
     where = f"{also} AND {NOW}" if also else NOW
@@ -274,6 +279,7 @@ gateway = Dashboard(
         course("Spool 缓存占用", "gateway", "spool_fill", Look("percentunit", FILLING, least=0, most=1)),
         often("Readings 读数", "reading", "quality", ("site",)),
         POOR,
+        missing("Missing 缺失数据"),
         course("Memory 内存", "gateway", "memory", Look("bytes", least=0)),
         speed("CPU 处理器", "gateway", "cpu", Look("percentunit", least=0)),
         growth("Queue drops 队列溢出", "gateway", "queue_dropped", Look("short", NONE_IS_RIGHT)),

@@ -231,6 +231,30 @@ def test_no_card_is_told_but_masked() -> None:
     assert it.host.values("", "decision/in-1/why") == ["expired"]
 
 
+def test_a_loss_says_what_is_missing_and_other_measurements_come_as_they_are() -> None:
+    it = Session()
+    lines = (
+        b"loss,site=cuihu,why=crc,cause=device,device=tank-1 count=3.0,first=1i,last=2i 1767225600000000000",
+        b"loss,site=cuihu,why=full,cause=policy count=9.0,first=1i,last=2i 1767225600000000000",
+        b"sink,site=cuihu,sink=influx up=true,waiting=7.0 1767225600000000000",
+        b'point,site=cuihu,device=tank-1,point=level,profile=p,unit=m title="level" 1767225600000000000',
+    )
+    it.send(*samples(map(parse, lines)))
+    told = {told.name: told.value for told in it.host.told if told.value is not None}
+    assert told == {
+        "loss/crc/tank-1/count": 3.0,
+        "loss/crc/tank-1/first": 1,
+        "loss/crc/tank-1/last": 2,
+        "loss/crc/tank-1/cause": "device",
+        "loss/full/count": 9.0,
+        "loss/full/first": 1,
+        "loss/full/last": 2,
+        "loss/full/cause": "policy",
+        "sink/influx/up": True,
+        "sink/influx/waiting": 7.0,
+    }
+
+
 def test_readings_of_every_kind() -> None:
     it = Session()
     it.tell(

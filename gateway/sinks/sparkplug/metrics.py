@@ -7,6 +7,7 @@
               passage/<lane>/known, …/direction, …/card, …/kind
               fire/stage, …/before, …/panel, …/zone, …/by
               write/<device>/<point>/outcome, …/value, …/state, …/text, …/reason, …/by
+              loss/<why>/<device>/count, …/first, …/last, …/cause, …/point, …/destination, …/note
               <measurement>/<tag>…/<field>            whatever else there is to tell
 
 All metrics of one event have its instant, and what it does not say is null, so that no card of an earlier
@@ -81,6 +82,15 @@ _EVENTS: Mapping[str, _Event] = {
             **_texts("text", "outcome", "reason", "by"),
         },
     ),
+    "loss": _Event(
+        ("why", "device"),
+        {
+            "count": DataType.DOUBLE,
+            "first": DataType.DATE_TIME,
+            "last": DataType.DATE_TIME,
+            **_texts("cause", "point", "destination", "note"),
+        },
+    ),
 }
 
 _TYPES: Mapping[type, DataType] = {
@@ -127,7 +137,7 @@ def _type(point: Point) -> DataType:
 
 def _columns(measurement: str, *place: str) -> Iterator[Definition]:
     for column, type_ in _EVENTS[measurement].columns.items():
-        yield Definition("", "/".join((measurement, *place, column)), type_)
+        yield Definition("", _name(measurement, *place, column), type_)
 
 
 def _reading(record: Record) -> Sample:
@@ -149,7 +159,12 @@ def _event(record: Record) -> Iterator[Sample]:
     event = _EVENTS.get(record.measurement) or _Event(
         tuple(tags), {key: _TYPES[type(value)] for key, value in record.fields.items()}
     )
-    place = (record.measurement, *(tags.get(key, "") for key in event.place))
+    place = [tags.get(key, "") for key in event.place]
     for column, type_ in event.columns.items():
         value = record.fields.get(column, tags.get(column))
-        yield Sample("", "/".join((*place, column)), type_, record.ns // _MS, value)
+        yield Sample("", _name(record.measurement, *place, column), type_, record.ns // _MS, value)
+
+
+def _name(*folders: str) -> str:
+    """What is not said has no folder."""
+    return "/".join(filter(None, folders))

@@ -39,7 +39,6 @@ class Kept:
     alive: int  # up to when all is in the spool
     offset: int | None  # ns; what makes an instant one since 1970, if that was known
     earlier: int | None  # the same for instants of earlier boots, while it is not
-    gaps: list[dict[str, Any]]  # of `Gap`
 
 
 class Ledger:
@@ -130,17 +129,20 @@ class Ledger:
             self._open(off, others)
 
     def keep(self, boot: str, alive: int, offset: int | None) -> Kept:
-        gaps = [asdict(gap) for gap in (*self._gaps, *self._ended.waiting)]
-        return Kept(boot, alive, offset, self._earlier, gaps)
+        return Kept(boot, alive, offset, self._earlier)
 
-    def begin(self, kept: Kept | None, boot: str, at: int) -> None:
+    def gaps(self) -> list[dict[str, Any]]:
+        """Those that are to be kept, as rows."""
+        return [asdict(gap) for gap in (*self._gaps, *self._ended.waiting)]
+
+    def begin(self, kept: Kept | None, rows: Iterable[dict[str, Any]], boot: str, at: int) -> None:
         """Once, at the start: goes on with what was kept; None: there was nothing before."""
         if kept is None:
             self._open(Gap("", COME, at, whole=True, over=at), self._rates)
             return
         alive = kept.alive
         self._earlier = kept.earlier
-        gaps = [Gap(**row) for row in kept.gaps]
+        gaps = [Gap(**row) for row in rows]
         if kept.boot != boot:  # as if it had been off for no time, until the clock says for how long
             known = kept.earlier if kept.offset is None else kept.offset
             self._earlier = None if known is None else known + alive

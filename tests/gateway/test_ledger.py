@@ -28,7 +28,7 @@ class Played:
         self.offset, self.believed = DAY * S, True
         self.boot = "first"
         self.told: list[Loss] = []
-        self.ledger.begin(None, self.boot, round(now * S))
+        self.ledger.begin(None, (), self.boot, round(now * S))
 
     def passes(self, seconds: float) -> None:
         self.now += seconds
@@ -60,25 +60,28 @@ class Played:
     def up(self, device: str) -> None:
         self.take(LinkChanged(device, True, Stamp(WALL, self.now)))
 
-    def ends(self, stopped: bool = True) -> Kept:
+    def ends(self, stopped: bool = True) -> str:
         if stopped:
             self.ledger.stop(round(self.now * S))
         kept = self.ledger.keep(self.boot, round(self.now * S), self.offset)
-        return Kept(**json.loads(json.dumps(asdict(kept))))
+        return json.dumps([asdict(kept), self.ledger.gaps()])
 
-    def restarts(self, kept: Kept, seconds: float) -> None:
+    def _begins(self, kept: str) -> None:
+        was, rows = json.loads(kept)
+        self.ledger = Ledger(self.each)
+        self.ledger.begin(Kept(**was), rows, self.boot, round(self.now * S))
+
+    def restarts(self, kept: str, seconds: float) -> None:
         """In the same boot, so many seconds later."""
         self.now += seconds
-        self.ledger = Ledger(self.each)
-        self.ledger.begin(kept, self.boot, round(self.now * S))
+        self._begins(kept)
 
-    def reboots(self, kept: Kept, seconds: float) -> None:
+    def reboots(self, kept: str, seconds: float) -> None:
         """It was off for so many seconds."""
         self.boot += "+"
         self.offset += round((self.now + seconds - 7.0) * S)
         self.now = 7.0
-        self.ledger = Ledger(self.each)
-        self.ledger.begin(kept, self.boot, round(self.now * S))
+        self._begins(kept)
 
     def gaps(self) -> list[tuple[str, str, int, float, float]]:
         """Subject, why, how many, and from when to when in s since the machine first booted."""

@@ -6,43 +6,37 @@ all. What goes without having arrived is counted in the ledger of losses, in the
 """
 
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
-from dataclasses import replace
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from threading import Condition, RLock
 from typing import TypeVar
 
-from sitewarden.gateway import spool_letters
+from sitewarden.gateway import spool_ledger, spool_letters, spool_read, spool_untimed
 from sitewarden.gateway.blocks import (
     Batch,
-    Block,
     Letter,
     Loss,
     Packer,
     Rank,
-    Row,
     SpoolStats,
     Stretch,
     is_sound,
     seal,
     unpack,
 )
-from sitewarden.gateway.database import MIB, Broken, Sync, connect_reading, is_full
+from sitewarden.gateway.database import MIB, Broken, Sync, connect_reading
 from sitewarden.gateway.sinks.base import Lane
 from sitewarden.gateway.spool_cursors import Cursors, Stretches, intersect, total
 from sitewarden.gateway.spool_file import SpoolFile
+from sitewarden.gateway.spool_room import Room
 
 T = TypeVar("T")
 
 MOST = 512 * MIB  # bytes; some 50 million readings, half a day of a thousand a second
-SHARE = 64  # the oldest 1/64 of all lines makes room at once
-ENOUGH_ROOM = 0.7  # of the room there is: nothing is dropped for want of it any more
-LOSSES = 10_000  # lines of the ledger that are kept
-TRIM = 64  # blocks that were kept long enough go at once, at most …
-TRIM_EVERY = 32  # … with every so many commits: each has a cost in pages written
-
-_ROWS = "SELECT id, first, last, count, crc, packed, lines FROM blocks WHERE id > ? AND id <= ? ORDER BY id"
+TRIM_EVERY = (
+    32  # commits: what was kept long enough goes with one of them, since each page it is on is written
+)
 
 
 class SpoolFailed(Exception):
@@ -57,14 +51,13 @@ class Spool:
         self, path: Path, destinations: Sequence[str] = (), most: int = MOST, keep: float = 0.0
     ) -> None:
         self.path, self.most = path, most
-        self._keep = round(keep * 1e9)  # ns
         self._lock = RLock()
         self._came = Condition()
         self._file = SpoolFile(path, most, destinations)
+        self._room = Room(self._file, keep)
         self._packer = Packer()
         self._instant = 0  # ns; of the newest line
-        self._commits = self._lost = 0
-        self.dropping = False  # what nobody had yet made room
+        self._commits = 0
         self._file.sound(lambda: None)
         self.seen = SpoolStats(0, 0, most, None, {}, {}, 0, self.set_aside)
         """As it was when it was counted last, for those who must not wait for a disk."""
@@ -74,20 +67,57 @@ class Spool:
         """Broken files since the start."""
         return self._file.set_aside
 
+    @property
+    def dropping(self) -> bool:
+        """Whether what somebody lacks makes room for what comes."""
+        return self._room.dropping
+
     # -- writing ---------------------------------------------------------------------------------
 
     def append(self, lines: Sequence[bytes], first: int, last: int, rank: Rank = Rank.READING) -> None:
         """One durable block; the instants are the lines' earliest and latest in ns. Raises SpoolFailed."""
         with self._lock:
             packed, stored = self._packer.pack(lines)
-            self._write(lambda: self._insert(rank, len(lines), first, last, packed, stored))
+
+            def insert() -> None:
+                cursors = self._cursors.grown(rank, len(lines))
+                with self._committing(cursors) as db:
+                    spool_read.put(db, seal(cursors.newest[rank], first, last, len(lines), packed, stored))
+
+            self._write(insert)
             self._instant = last
         self._tell()
 
+    def hold(self, lines: Sequence[bytes], first: int, last: int, rank: Rank = Rank.READING) -> None:
+        """As `append`, but the instants are the monotonic clock's: kept, not sent. Raises SpoolFailed."""
+        with self._lock:
+            packed, stored = self._packer.pack(lines)
+
+            def insert() -> None:
+                with self._file.writing(self._cursors) as db:
+                    number = spool_read.newest(db, rank, spool_untimed.TABLE) + len(lines)
+                    row = seal(number, first, last, len(lines), packed, stored)
+                    spool_read.put(db, row, spool_untimed.TABLE)
+
+            self._write(insert)
+
+    def release(self, offset: int) -> int:
+        """What was held is sent, its instants put right by `offset` ns; returns how many lines. Raises
+        SpoolFailed."""
+        with self._lock:
+            released = sum(iter(lambda: self._write(lambda: self._release(offset)), None))
+        self._tell()
+        return released
+
     def lose(self, loss: Loss) -> None:
         """Writes a gap into the ledger. Raises SpoolFailed."""
+
+        def enter() -> None:
+            with self._file.writing(self._cursors, losses=(loss,)):
+                pass
+
         with self._lock:
-            self._write(lambda: self._drop((), (loss,)))
+            self._write(enter)
 
     # -- reading ---------------------------------------------------------------------------------
 
@@ -105,17 +135,13 @@ class Spool:
         """How many lines were ever appended, as soon as it is more than `after` (what this returned last) or
         `timeout` s have passed."""
         with self._came:
-            self._came.wait_for(lambda: self._file.cursors.appended > after, timeout)
-        return self._file.cursors.appended
+            self._came.wait_for(lambda: self._cursors.appended > after, timeout)
+        return self._cursors.appended
 
     def losses(self, limit: int = 100) -> list[Loss]:
         """The ledger, newest first. Raises SpoolFailed."""
-        query = (
-            "SELECT why, count, first, last, destination, sample, note, subject FROM losses"
-            " ORDER BY id DESC LIMIT ?"
-        )
         with self._lock:
-            return self._guarded(lambda: [Loss(*row) for row in self._file.db.execute(query, (limit,))])
+            return self._guarded(lambda: spool_ledger.newest(self._file.db, limit))
 
     def stats(self) -> SpoolStats:
         """Costs a look at a few blocks, however many there are. Raises SpoolFailed."""
@@ -127,7 +153,7 @@ class Spool:
     def fill(self) -> float:
         """0 to 1 of the room there is, by what somebody still lacks."""
         with self._lock:
-            return self._guarded(self._lacking_bytes) / self.most
+            return self._guarded(lambda: self._room.lacking) / self.most
 
     # -- destinations ----------------------------------------------------------------------------
 
@@ -140,8 +166,14 @@ class Spool:
     def part(self, destination: str, before: int) -> None:
         """What waits in its live lane and ended before `before` (ns) is backlog from now on. Raises
         SpoolFailed."""
-        with self._lock:
-            self._guarded(lambda: self._part(destination, before))
+
+        def parted(cursors: Cursors) -> Cursors:
+            for stretch in cursors.lane(destination, live=True):
+                edge = spool_read.ended(self._file.db, stretch, before)
+                cursors = cursors.parted(destination, edge)
+            return cursors
+
+        self._turn(parted)
 
     def serve(self, destinations: Sequence[str]) -> None:
         """From now on these; a new one begins with the oldest block there is. Raises SpoolFailed."""
@@ -161,7 +193,7 @@ class Spool:
 
         def bury() -> None:
             gone = spool_letters.too_many(self._file.db, len(letters))
-            with self._telling(spool_letters.losses(gone)) as db:
+            with self._file.writing(self._cursors, losses=spool_letters.losses(gone)) as db:
                 spool_letters.remove(db, gone)
                 spool_letters.bury(db, destination, letters)
 
@@ -178,7 +210,7 @@ class Spool:
 
         def discard() -> int:
             gone = spool_letters.named(self._file.db, ids)
-            with self._telling(spool_letters.losses(gone)) as db:
+            with self._file.writing(self._cursors, losses=spool_letters.losses(gone)) as db:
                 spool_letters.remove(db, gone)
             return len(gone)
 
@@ -222,15 +254,17 @@ class Spool:
             raise SpoolFailed(str(error)) from error
 
     def _write(self, action: Callable[[], T]) -> T:
-        """In the room of what can go, as often as it takes."""
-        return self._guarded(lambda: self._with_room(action))
+        """In the room of what can go."""
+        return self._guarded(lambda: self._room.for_(action))
 
     def _turn(self, change: Callable[[Cursors], Cursors]) -> None:
         """Cursors alone: not worth a wait for the disk."""
 
         def turn() -> None:
-            with self._committing(change(self._cursors), Sync.NORMAL):
-                pass
+            cursors = change(self._cursors)
+            if cursors != self._cursors:
+                with self._committing(cursors, Sync.NORMAL):
+                    pass
 
         with self._lock:
             self._guarded(lambda: self._file.with_ballast(turn))
@@ -240,226 +274,78 @@ class Spool:
     ) -> AbstractContextManager[sqlite3.Connection]:
         """A transaction that now and then clears away what was kept long enough."""
         self._commits += 1
-        due = () if self._commits % TRIM_EVERY else tuple(self._due(cursors))
-        return self._file.writing(cursors.without(due), sync, due)
+        gone = () if self._commits % TRIM_EVERY else tuple(self._room.overdue(cursors, self._instant))
+        return self._file.writing(cursors, gone=gone, sync=sync)
 
-    def _insert(self, rank: Rank, count: int, first: int, last: int, packed: bool, stored: bytes) -> None:
-        cursors = self._cursors.grown(rank, count)
-        with self._committing(cursors) as db:
-            _put(db, seal(cursors.newest[rank], first, last, count, packed, stored))
+    def _release(self, offset: int) -> int | None:
+        """The oldest block that is held; returns its lines, None: there is none."""
+        row = spool_untimed.oldest(self._file.db)
+        if row is None:
+            return None
+        if not is_sound(row):
+            with self._file.writing(self._cursors, losses=(spool_untimed.loss(row, "crc"),)) as db:
+                spool_untimed.remove(db, row)
+            return 0
+        block = unpack(row)
+        cursors = self._cursors.grown(block.rank, block.count)
+        packed, stored = self._packer.pack(spool_untimed.stamped(block, offset))
+        first, last = block.first + offset, block.last + offset
+        with self._file.writing(cursors) as db:
+            spool_untimed.remove(db, row)
+            number = cursors.newest[block.rank]
+            spool_read.put(db, seal(number, first, last, block.count, packed, stored))
+        return block.count
 
     def _send_again(self, destination: str, rank: Rank, letters: Sequence[Letter]) -> None:
         lines = [letter.line for letter in letters]
         cursors = self._cursors.grown(rank, len(lines))
         number = cursors.newest[rank]
-        with self._committing(cursors.only(destination, Stretch(number - len(lines), number))) as db:
+        with self._file.writing(cursors.only(destination, Stretch(number - len(lines), number))) as db:
             spool_letters.remove(db, letters)
-            _put(db, seal(number, *spool_letters.span(lines), len(lines), *self._packer.pack(lines)))
-
-    def _due(self, cursors: Cursors) -> Iterator[Stretch]:
-        """What everybody has and has been kept long enough, `TRIM` blocks of each stretch at most."""
-        for kept in cursors.kept():
-            rows = self._file.db.execute(
-                "SELECT id, last FROM blocks WHERE id > ? AND id <= ? ORDER BY id LIMIT ?",
-                (kept.after, kept.upto, TRIM),
-            )
-            old = [number for number, last in rows if not self._keep or last < self._instant - self._keep]
-            if old:
-                yield Stretch(kept.after, old[-1])
-
-    # -- room ------------------------------------------------------------------------------------
-
-    def _with_room(self, action: Callable[[], T]) -> T:
-        lost = 0
-        while True:
-            try:
-                result = action()
-            except sqlite3.Error as error:
-                dropped = self._file.with_ballast(self._make_room) if is_full(error) else None
-                if dropped is None:
-                    raise
-                lost += dropped
-            else:
-                self._file.may_grow()
-                self.dropping = lost > 0 or (self.dropping and not self._at_ease())
-                return result
-
-    def _at_ease(self) -> bool:
-        return self._file.ballast.plenty and self._lacking_bytes() < ENOUGH_ROOM * self.most
-
-    def _make_room(self) -> int | None:
-        """Drops what can go most easily; returns how many lines were lost, None if nothing is left."""
-        self._file.grow_no_more()
-        cursors = self._cursors
-        lacking = sorted(cursors.lacking(), key=lambda it: (Rank.of(it.upto), it))
-        for stretch in (*cursors.kept(), *lacking):
-            reach = stretch.after + 1 + total(cursors.reached(cursors.stored)) // SHARE
-            gone = (Stretch(stretch.after, self._block_with(min(reach, stretch.upto))),)
-            return self._drop(gone, tuple(self._missed(gone, "full")))
-        return None
-
-    def _drop(self, gone: Stretches, losses: Sequence[Loss]) -> int:
-        """Takes these blocks out and tells the ledger; returns how many lines were lost."""
-        with self._telling(losses, gone):
-            pass
-        return sum(loss.count for loss in losses)
-
-    @contextmanager
-    def _telling(self, losses: Sequence[Loss], gone: Stretches = ()) -> Iterator[sqlite3.Connection]:
-        """A transaction in which the ledger is told, and these blocks go."""
-        with self._file.writing(self._cursors.without(gone), gone=gone) as db:
-            yield db
-            for loss in losses:
-                self._write_loss(db, loss)
-        self._lost += sum(loss.count for loss in losses)
-
-    def _block_with(self, number: int) -> int:
-        """The block that this line is in."""
-        row = self._file.db.execute("SELECT min(id) FROM blocks WHERE id >= ?", (number,)).fetchone()
-        if row[0] is None:
-            raise Broken(f"no block has line {number}")
-        return int(row[0])
-
-    # -- losses ----------------------------------------------------------------------------------
-
-    def _missed(self, gone: Stretches, why: str, note: str = "") -> Iterator[Loss]:
-        """Who loses how much if these go."""
-        first = last = 0
-        for stretch in gone:
-            first, last = self._file.db.execute(
-                "SELECT coalesce(min(first), 0), coalesce(max(last), 0) FROM blocks WHERE id > ? AND id <= ?",
-                (stretch.after, stretch.upto),
-            ).fetchone()
-        counts = {name: total(intersect(its, gone)) for name, its in self._cursors.pending.items()}
-        if len(set(counts.values())) == 1:
-            counts = {"": next(iter(counts.values()))}
-        for name, count in counts.items():
-            if count:
-                yield Loss(why, count, first, last, name, note=note)
-
-    def _write_loss(self, db: sqlite3.Connection, loss: Loss) -> None:
-        db.execute(
-            "INSERT INTO losses VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?)",
-            (
-                loss.why,
-                loss.destination,
-                loss.subject,
-                loss.count,
-                loss.first,
-                loss.last,
-                loss.sample,
-                loss.note,
-            ),
-        )
-        db.execute("DELETE FROM losses WHERE id <= (SELECT max(id) FROM losses) - ?", (LOSSES,))
-
-    # -- blocks ----------------------------------------------------------------------------------
+            row = seal(number, *spool_letters.span(lines), len(lines), *self._packer.pack(lines))
+            spool_read.put(db, row)
 
     def _read(self, destination: str, lane: Lane, most: int, until: int) -> Batch | None:
         for stretch in self._cursors.lane(destination, lane is Lane.LIVE):
             with connect_reading(self.path) as db:
-                batch, bad = self._collect(db, stretch, most, until)
+                batch, bad = spool_read.collect(db, stretch, most, until)
             if bad:
                 self._skip(bad)
             if batch:
                 return batch
         return None
 
-    def _collect(
-        self, db: sqlite3.Connection, stretch: Stretch, most: int, until: int
-    ) -> tuple[Batch | None, Stretches]:
-        """The batch, and what of the stretch is broken. Raises Broken if lines are missing."""
-        blocks: list[Block] = []
-        held: list[Stretch] = []
-        bad: list[Stretch] = []
-        at, lines = stretch.after, 0
-        for row in db.execute(_ROWS, (stretch.after, stretch.upto)):
-            number, _, last, count, *_ = row
-            its = Stretch(at, number)
-            if not is_sound(row):
-                bad.append(its)
-            elif count != its.count:
-                raise Broken(f"{its.count - count} lines are missing before block {number}")
-            elif last > until:
-                held.append(its)
-            else:
-                blocks.append(unpack(row))
-                lines += count
-            at = number
-            if lines >= most:
-                break
-        else:
-            if at != stretch.upto:
-                raise Broken(f"{stretch.upto - at} lines are missing after block {at}")
-        if not blocks:
-            return None, tuple(bad)
-        upto = blocks[-1].id
-        early = tuple(it for it in held if it.upto <= upto)
-        return Batch(tuple(blocks), stretch.after, upto, early), tuple(bad)
-
     def _skip(self, bad: Stretches) -> None:
-        """Takes broken blocks out; their lines are counted."""
+        """Takes broken blocks out; their lines are counted, but nothing else is known of them."""
 
         def skip() -> None:
+            pending = self._cursors.pending
             gone = intersect(self._cursors.lacking(), bad)
-            lost = [loss for it in gone for loss in self._missed((it,), "crc", f"block {it.upto}")]
-            self._drop(gone, [replace(loss, first=0, last=0) for loss in lost])  # nor were these written
+            losses = [
+                loss
+                for it in gone
+                for loss in spool_ledger.missed(pending, (it,), "crc", note=f"block {it.upto}")
+            ]
+            with self._file.writing(self._cursors, gone=gone, losses=losses):
+                pass
 
         with self._lock:
             self._write(skip)
 
-    def _part(self, destination: str, before: int) -> None:
-        cursors = self._cursors
-        for stretch in cursors.lane(destination, live=True):
-            cursors = cursors.parted(destination, self._ended(stretch, before))
-        if cursors != self._cursors:
-            self._turn(lambda _: cursors)
-
-    def _ended(self, stretch: Stretch, before: int) -> int:
-        """Up to where its blocks ended before that instant: in order, but for steps of the clock."""
-        after, upto = stretch.after, stretch.upto
-        while after < upto:
-            number, last, count = self._file.db.execute(
-                "SELECT id, last, count FROM blocks WHERE id > ? ORDER BY id LIMIT 1", ((after + upto) // 2,)
-            ).fetchone() or (upto, before, 1)
-            if last < before:
-                after = number
-            else:
-                upto = number - count
-        return after
-
-    # -- figures ---------------------------------------------------------------------------------
-
-    def _lacking_bytes(self) -> int:
-        """Of the pages in use, the share of the lines that somebody lacks."""
-        lacking, kept = total(self._cursors.lacking()), total(self._cursors.kept())
-        return self._file.used * lacking // (lacking + kept) if lacking else 0
-
     def _stats(self) -> SpoolStats:
-        cursors = self._cursors
-        pending = {name: cursors.waiting(name) for name in cursors.pending}
-        since = {
-            name: self._begun(cursors.reached(its)) for name, its in cursors.pending.items() if pending[name]
-        }
-        lacking = cursors.lacking()
+        db, cursors = self._file.db, self._cursors
+        waits = {name: cursors.reached(lacking) for name, lacking in cursors.pending.items()}
+        since = {name: spool_read.begun(db, lacking) for name, lacking in waits.items() if lacking}
         return SpoolStats(
-            total(lacking),
-            self._lacking_bytes(),
-            self.most,
-            min(since.values(), default=None),
-            pending,
-            since,
-            self._lost,
-            self.set_aside,
-            total(cursors.kept()),
+            lines=total(cursors.lacking()),
+            bytes=self._room.lacking,
+            limit=self.most,
+            oldest=min(since.values(), default=None),
+            pending={name: total(lacking) for name, lacking in waits.items()},
+            since=since,
+            lost=self._file.lost,
+            set_aside=self.set_aside,
+            kept=total(cursors.kept()),
+            held=spool_untimed.waiting(db),
+            letters=spool_letters.counts(db),
         )
-
-    def _begun(self, stretches: Iterable[Stretch]) -> int:
-        """The earliest instant of their oldest blocks."""
-        query = "SELECT first FROM blocks WHERE id > ? ORDER BY id LIMIT 1"
-        firsts = (self._file.db.execute(query, (it.after,)).fetchone() for it in stretches)
-        return min((int(row[0]) for row in firsts if row), default=0)
-
-
-def _put(db: sqlite3.Connection, row: Row) -> None:
-    db.execute("INSERT INTO blocks VALUES (?, ?, ?, ?, ?, ?, ?)", row)

@@ -10,7 +10,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
-from sitewarden.gateway.blocks import Rank, Stretch
+from sitewarden.gateway import spool_ledger, spool_read
+from sitewarden.gateway.blocks import Loss, Rank, Stretch
 from sitewarden.gateway.database import (
     MIB,
     Ballast,
@@ -67,6 +68,7 @@ class SpoolFile:
         self.path, self.most, self.destinations = path, most, tuple(destinations)
         self.ballast = spool_ballast(path.parent)
         self.set_aside = 0  # broken files since the start
+        self.lost = 0  # lines since the start
         self._opened = self._sealed = False
         self._newest = {rank: rank.base for rank in Rank}
         self._saved: dict[str, Stretches] = {}
@@ -95,18 +97,27 @@ class SpoolFile:
 
     @contextmanager
     def writing(
-        self, cursors: Cursors, sync: Sync = Sync.FULL, gone: Stretches = ()
+        self,
+        cursors: Cursors,
+        *,
+        gone: Stretches = (),
+        losses: Sequence[Loss] = (),
+        sync: Sync = Sync.FULL,
     ) -> Iterator[sqlite3.Connection]:
-        """A transaction after which `cursors` hold and the blocks of `gone` are no more. NORMAL: a power cut
-        may take it, a killed process not."""
-        self.db.execute(f"PRAGMA synchronous = {sync}")
+        """A transaction: `cursors` hold after it, the blocks of `gone` are no more, and the ledger has the
+        losses. NORMAL: a power cut may take it, a killed process not."""
+        cursors = cursors.without(gone)
         sets = {**cursors.pending, STORED: cursors.stored}
+        self.db.execute(f"PRAGMA synchronous = {sync}")
         with transaction(self.db):
             ends = [(it.after, it.upto) for it in gone]  # they first: they may be the room for the rest
             self.db.executemany("DELETE FROM blocks WHERE id > ? AND id <= ?", ends)
             yield self.db
+            if losses:
+                spool_ledger.enter(self.db, losses)
             self._save(sets)
         self.cursors, self._saved, self._newest = cursors, sets, dict(cursors.newest)
+        self.lost += sum(loss.count for loss in losses)
 
     # -- room ------------------------------------------------------------------------------------
 
@@ -161,10 +172,8 @@ class SpoolFile:
         """Never a number twice: a sink may still hold blocks of a file that was set aside."""
         self._saved = dict(self._stretches())
         edges = [edge for each in self._saved.values() for it in each for edge in (it.after, it.upto)]
-        for where in ("id <= 0", "id > 0"):
-            edges += [row[0] for row in self.db.execute(f"SELECT max(id) FROM blocks WHERE {where}")]  # noqa: S608
-        ends = {None, *(rank.end for rank in Rank)}
-        for edge in set(edges) - ends:
+        edges += [spool_read.newest(self.db, rank) for rank in Rank]
+        for edge in set(edges) - {rank.end for rank in Rank}:
             self._newest[Rank.of(edge)] = max(self._newest[Rank.of(edge)], edge)
         pending = dict(self._saved)
         fresh = tuple(sorted(Stretch(self._newest[rank], rank.end) for rank in Rank))

@@ -27,6 +27,11 @@ def too_many(db: sqlite3.Connection, coming: int) -> list[Letter]:
     return _found(db, f"{_ALL} ORDER BY id LIMIT ?", (max(there + coming - MOST, 0),))
 
 
+def counts(db: sqlite3.Connection) -> dict[str, int]:
+    """How many each destination has."""
+    return dict(db.execute("SELECT destination, count(*) FROM letters GROUP BY destination"))
+
+
 def newest(db: sqlite3.Connection, limit: int, before: int | None) -> list[Letter]:
     return _found(db, f"{_ALL} WHERE id < ? ORDER BY id DESC LIMIT ?", (before or NEWEST, limit))
 

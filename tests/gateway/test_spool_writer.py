@@ -102,7 +102,7 @@ def test_a_broken_file_that_cannot_be_replaced_is_said_and_replaced_when_it_can(
 
     stage = Stage(spool)
     with monkeypatch.context() as disk:
-        disk.setattr(spool, "_insert", broken)
+        disk.setattr("sitewarden.gateway.spool_read.put", broken)
         disk.setattr(f"sitewarden.gateway.spool_file.{part}", refused)
         stage.publish(10)
         stage.writer.start()

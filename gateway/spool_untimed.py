@@ -1,0 +1,44 @@
+"""The waiting room: lines of the time when the clock was not believed.
+
+They carry monotonic instants, and get their right ones as soon as somebody knows how far the two are apart.
+Their numbers run like those of the blocks, but are their own.
+"""
+
+import sqlite3
+from collections.abc import Iterator, Sequence
+
+from sitewarden.gateway.blocks import Block, Loss, Rank, Row
+from sitewarden.gateway.spool_read import COLUMNS, newest
+
+TABLE = "held"
+
+
+def oldest(db: sqlite3.Connection) -> Row | None:
+    """Of the readings, or else of the events."""
+    return next(_oldest_each(db), None)
+
+
+def _oldest_each(db: sqlite3.Connection) -> Iterator[Row]:
+    query = f"SELECT {COLUMNS} FROM {TABLE} WHERE id > ? AND id <= ? ORDER BY id LIMIT 1"  # noqa: S608
+    for rank in Rank:
+        yield from db.execute(query, (rank.base, rank.end))
+
+
+def remove(db: sqlite3.Connection, row: Row) -> None:
+    db.execute(f"DELETE FROM {TABLE} WHERE id = ?", (row[0],))  # noqa: S608
+
+
+def waiting(db: sqlite3.Connection) -> int:
+    """Lines."""
+    return sum(newest(db, Rank.of(row[0]), TABLE) - row[0] + row[3] for row in _oldest_each(db))
+
+
+def stamped(block: Block, offset: int) -> Sequence[bytes]:
+    """The block's lines with their instants put right by `offset` ns."""
+    parts = (line.rpartition(b" ") for line in block.lines)
+    return [b"%s %d" % (line, int(instant) + offset) for line, _, instant in parts]
+
+
+def loss(row: Row, why: str) -> Loss:
+    """Nobody knows when it was."""
+    return Loss(why, row[3], note="before the clock was set")

@@ -1,61 +1,51 @@
-"""`/api/v2/write`: InfluxDB 2.x and 3.x, VictoriaMetrics, by way of influxdb-client.
+"""InfluxDB 2.x: its buckets are looked after by influxdb-client, its writes are requests of our own.
 
-The client's own batching loses data when a server is away, so each write is one synchronous request.
+The client's batching loses data when a server is away, and its synchronous write copies every body.
 """
 
-import http.client
-from collections.abc import Callable, Sequence
-
-import urllib3
 from influxdb_client.client.influxdb_client import InfluxDBClient
-from influxdb_client.client.write_api import SYNCHRONOUS
 from influxdb_client.rest import ApiException
 
 from sitewarden.config.sinks import InfluxPlan
-from sitewarden.gateway.sinks.answers import Answer, Kind, classify, unanswered
-from sitewarden.gateway.sinks.servers import CONNECT
+from sitewarden.gateway.sinks.answers import Answer, classify, unanswered
+from sitewarden.gateway.sinks.servers import ASK, CONNECT, TAKEN, UNREACHABLE, LineServer
+from sitewarden.gateway.tls import calling
 
 
-class ServerV2:
+class ServerV2(LineServer):
+    path, wellness = "/api/v2/write", "/ping"
+
     def __init__(self, plan: InfluxPlan) -> None:
-        self._plan = plan
+        headers = {"Authorization": f"Token {plan.token}"} if plan.token else {}
+        super().__init__(plan, {"org": plan.org, "bucket": plan.bucket}, headers)
         self._client = InfluxDBClient(
             url=plan.url,
             token=plan.token,
             org=plan.org,
-            timeout=(int(min(CONNECT, plan.timeout) * 1000), int(plan.timeout * 1000)),
-            enable_gzip=plan.gzip,
+            timeout=tuple(int(min(seconds, plan.timeout) * 1000) for seconds in (CONNECT, ASK)),
             retries=False,
+            ssl_context=calling(plan.tls) if plan.tls else None,
         )
-        self._writer = self._client.write_api(write_options=SYNCHRONOUS)
+        if plan.tls and plan.tls.name:
+            pool = self._client.api_client.rest_client.pool_manager
+            pool.connection_pool_kw["server_hostname"] = plan.tls.name
 
-    def prepare(self) -> Answer:
-        answer = _ask(self._find_bucket)
-        # A server without buckets (VictoriaMetrics), or a token that may only write: the write will tell.
-        return answer if answer.kind is Kind.LATER else Answer(Kind.TAKEN)
-
-    def healthy(self) -> bool:
-        return bool(self._client.ping())
-
-    def write(self, lines: Sequence[bytes]) -> Answer:
-        body = b"\n".join(lines)
-        return _ask(lambda: self._writer.write(self._plan.bucket, self._plan.org, body))
+    def make(self) -> Answer:
+        """VictoriaMetrics has no buckets, and a token that may only write cannot see any."""
+        try:
+            self._find_bucket()
+        except ApiException as error:
+            retry_after = str(error.headers.get("Retry-After", "")) if error.headers else ""
+            return classify(error.status or 0, str(error.body or error.reason), retry_after)
+        except UNREACHABLE as error:
+            return unanswered(error)
+        return TAKEN
 
     def close(self) -> None:
         self._client.close()  # type: ignore[no-untyped-call]
+        super().close()
 
     def _find_bucket(self) -> None:
         buckets = self._client.buckets_api()
-        if not buckets.find_bucket_by_name(self._plan.bucket):  # type: ignore[no-untyped-call]
-            buckets.create_bucket(bucket_name=self._plan.bucket, org=self._plan.org)
-
-
-def _ask(request: Callable[[], object]) -> Answer:
-    try:
-        request()
-    except ApiException as error:
-        retry_after = str(error.headers.get("Retry-After", "")) if error.headers else ""
-        return classify(error.status or 0, str(error.body or error.reason), retry_after)
-    except (urllib3.exceptions.HTTPError, http.client.HTTPException) as error:
-        return unanswered(error)
-    return Answer(Kind.TAKEN)
+        if not buckets.find_bucket_by_name(self.plan.bucket):  # type: ignore[no-untyped-call]
+            buckets.create_bucket(bucket_name=self.plan.bucket, org=self.plan.org)

@@ -1,82 +1,153 @@
-"""How a line-protocol server is spoken to: v1 (`/write?db=`) here, v2 in `server_v2.py`.
+"""How a line-protocol server is spoken to: one connection, one request at a time, nothing retried.
 
-Neither retries or buffers anything, and both wait no longer than the plan's time-out.
+| | written to | database made by | is it well |
+|---|---|---|---|
+| v1 | `/write?db=` | `/query`, CREATE DATABASE | `/ping` |
+| v2 | `/api/v2/write?org=&bucket=` | the client's buckets API | `/ping` |
+| v3 | `/api/v2/write?bucket=` | `/api/v3/configure/database` | `/health` |
+
+Sources: InfluxDB 1.8 API reference; InfluxDB 2.7 API; InfluxDB 3 Core API v3.8. VictoriaMetrics speaks v1 and
+v2 and has no databases.
 """
 
 import gzip
 import http.client
-from collections.abc import Sequence
-from typing import Protocol
+import json
+from abc import abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from types import MappingProxyType
 from urllib.parse import urlencode
 
 import urllib3
 
 from sitewarden.config.sinks import InfluxPlan, InfluxVersion
 from sitewarden.gateway.sinks.answers import Answer, Kind, classify, unanswered
+from sitewarden.gateway.sinks.base import Lane, Transport
+from sitewarden.gateway.tls import calling
 
 CONNECT = 3.0  # s
+ASK = 3.0  # s until a question of ours counts as unanswered: it finds out whether the server is there
+TAKEN = Answer(Kind.TAKEN)
+UNREACHABLE = (urllib3.exceptions.HTTPError, http.client.HTTPException)
+THERE = (200, 201, 204, 409)  # 409: there was one before
 
 
-class Server(Protocol):
+class LineServer(Transport):
+    """What every version has in common."""
+
+    path: str
+    wellness: str
+
+    def __init__(self, plan: InfluxPlan, query: Mapping[str, str], headers: Mapping[str, str]) -> None:
+        self.plan, self._headers = plan, dict(headers)
+        self._gzipped = {**headers, "Content-Encoding": "gzip"}
+        self._base = plan.url.rstrip("/")
+        self._url = f"{self._base}{self.path}?{urlencode({**query, 'precision': 'ns'})}"
+        self._patient = urllib3.Timeout(connect=min(CONNECT, plan.timeout), read=plan.timeout)
+        self._quick = urllib3.Timeout(connect=min(CONNECT, plan.timeout), read=min(ASK, plan.timeout))
+        self._pool = urllib3.PoolManager(
+            1,
+            retries=False,
+            ssl_context=calling(plan.tls) if plan.tls else None,
+            server_hostname=plan.tls.name or None if plan.tls else None,
+        )
+        self._unmade = ""  # why there may be no database
+
     def prepare(self) -> Answer:
-        """Makes sure that the database or bucket is there, as far as the server lets us."""
-        ...
+        """A database that cannot be made may be there all the same, for somebody who may only write; if it
+        is not, the answer to a write says both."""
+        made = self.make()
+        if made.kind is Kind.LATER:
+            return made
+        self._unmade = "" if made.kind is Kind.TAKEN else made.words
+        return TAKEN
 
-    def healthy(self) -> bool: ...
+    @abstractmethod
+    def make(self) -> Answer:
+        """The database, unless it is there."""
 
-    def write(self, lines: Sequence[bytes]) -> Answer: ...
+    def send(self, lines: Sequence[bytes], lane: Lane) -> Answer:
+        body = b"\n".join(lines)
+        if self.plan.gzip:
+            answer = self._post(self._url, gzip.compress(body, 1), self._gzipped, self._patient, lines)
+        else:
+            answer = self._post(self._url, body, self._headers, self._patient, lines)
+        if answer.status == 404 and self._unmade:
+            return replace(answer, words=f"{answer.words}; and making it: {self._unmade}")
+        return answer
 
-    def close(self) -> None: ...
-
-
-class ServerV1:
-    """InfluxDB 1.x."""
-
-    def __init__(self, plan: InfluxPlan) -> None:
-        self._plan = plan
-        timeout = urllib3.Timeout(connect=min(CONNECT, plan.timeout), read=plan.timeout)
-        headers = urllib3.make_headers(basic_auth=plan.token) if plan.token else {}
-        self._pool = urllib3.PoolManager(1, headers=headers, timeout=timeout, retries=False)
-        self._url = plan.url.rstrip("/")
-        self._write = f"{self._url}/write?{urlencode({'db': plan.bucket, 'precision': 'ns'})}"
-
-    def prepare(self) -> Answer:
-        name = self._plan.bucket.replace("\\", "\\\\").replace('"', '\\"')
-        query = urlencode({"q": f'CREATE DATABASE "{name}"'})
-        answer = self._post(f"{self._url}/query?{query}", b"", {})
-        # Whoever may write but not create is told so by the write, if the database is missing.
-        return answer if answer.kind is Kind.LATER else Answer(Kind.TAKEN)
+    def site_changed(self) -> None:
+        """What is stored stays true of its time."""
 
     def healthy(self) -> bool:
+        url = f"{self._base}{self.wellness}"
         try:
-            return self._pool.request("GET", f"{self._url}/ping").status < 300
-        except urllib3.exceptions.HTTPError:
+            answer = self._pool.request("GET", url, headers=self._headers, timeout=self._quick)
+        except UNREACHABLE:
             return False
-
-    def write(self, lines: Sequence[bytes]) -> Answer:
-        body = b"\n".join(lines)
-        if self._plan.gzip:
-            return self._post(self._write, gzip.compress(body, 1), {"Content-Encoding": "gzip"})
-        return self._post(self._write, body, {})
+        return answer.status < 300
 
     def close(self) -> None:
         self._pool.clear()
 
-    def _post(self, url: str, body: bytes, headers: dict[str, str]) -> Answer:
+    def ask(self, path: str, body: bytes = b"", about: Mapping[str, str] = MappingProxyType({})) -> Answer:
+        return self._post(f"{self._base}{path}", body, {**self._headers, **about}, self._quick)
+
+    def _post(
+        self,
+        url: str,
+        body: bytes,
+        headers: Mapping[str, str],
+        timeout: urllib3.Timeout,
+        lines: Sequence[bytes] = (),
+    ) -> Answer:
         try:
-            answer = self._pool.request("POST", url, body=body, headers={**self._pool.headers, **headers})
-        except (urllib3.exceptions.HTTPError, http.client.HTTPException) as error:
+            answer = self._pool.request("POST", url, body=body, headers=headers, timeout=timeout)
+        except UNREACHABLE as error:
             return unanswered(error)
         words = answer.data.decode("utf-8", "replace")
-        return classify(answer.status, words, answer.headers.get("Retry-After", ""))
+        retry_after, date = (answer.headers.get(name, "") for name in ("Retry-After", "Date"))
+        return classify(answer.status, words, retry_after, date, lines)
 
 
-def connect(plan: InfluxPlan) -> Server:
+class ServerV1(LineServer):
+    path, wellness = "/write", "/ping"
+
+    def __init__(self, plan: InfluxPlan) -> None:
+        headers = urllib3.make_headers(basic_auth=plan.token) if plan.token else {}
+        super().__init__(plan, {"db": plan.bucket}, headers)
+
+    def make(self) -> Answer:
+        """Says 200 to what it cannot do as well, and why not."""
+        name = self.plan.bucket.replace("\\", "\\\\").replace('"', '\\"')
+        answer = self.ask("/query?" + urlencode({"q": f'CREATE DATABASE "{name}"'}))
+        if answer.kind is Kind.TAKEN and '"error"' in answer.words:
+            return replace(answer, kind=Kind.REFUSED)
+        return answer
+
+
+class ServerV3(LineServer):
+    path, wellness = "/api/v2/write", "/health"
+
+    def __init__(self, plan: InfluxPlan) -> None:
+        headers = {"Authorization": f"Bearer {plan.token}"} if plan.token else {}
+        super().__init__(plan, {"bucket": plan.bucket}, headers)
+
+    def make(self) -> Answer:
+        body = json.dumps({"db": self.plan.bucket}).encode()
+        answer = self.ask("/api/v3/configure/database", body, {"Content-Type": "application/json"})
+        return replace(answer, kind=Kind.TAKEN) if answer.status in THERE else answer
+
+
+def connect(plan: InfluxPlan) -> Transport:
     match plan.version:
         case InfluxVersion.V1:
             return ServerV1(plan)
-        case InfluxVersion.V2 | InfluxVersion.V3:
+        case InfluxVersion.V2:
             # A third of a second and 29 MB: only for those who have such a server.
             from sitewarden.gateway.sinks.server_v2 import ServerV2  # noqa: PLC0415
 
             return ServerV2(plan)
+        case InfluxVersion.V3:
+            return ServerV3(plan)

@@ -1,133 +1,91 @@
-"""The InfluxDB sink against scripted servers: each class of answer, over real HTTP, both versions."""
+"""Servers of line protocol over real HTTP, every version: each fault is counted at both ends."""
 
-import gzip
+import json
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
+from ssl import CERT_REQUIRED
 
 import pytest
 
 from sitewarden.config.sinks import InfluxPlan, InfluxVersion
+from sitewarden.drivers.plan import Tls
 from sitewarden.gateway.clock import Clock
-from sitewarden.gateway.sinks import influx
-from sitewarden.gateway.sinks.influx import InfluxSink
+from sitewarden.gateway.sinks import base, carrier, health
+from sitewarden.gateway.sinks.carrier import Carrier
+from sitewarden.gateway.sinks.servers import connect
 from sitewarden.gateway.spool import Spool
+from sitewarden.gateway.tls import listening
 from sitewarden.rules.model import Trouble
+from tests.gateway.certificates import Authority
+from tests.gateway.line_server import FINE, Fault, LineServer, Says, Script, serving
+from tests.gateway.scripted import line
 from tests.servers import until
 
-Script = Callable[[list[bytes]], tuple[int, str, dict[str, str]]]
-"""The lines of one write to status, body and headers."""
-
-WRITES = ("/write", "/api/v2/write")
-FINE = (204, "", dict[str, str]())
-
-
-class Server(ThreadingHTTPServer):
-    """Stores the lines of every write that its script answers with 2xx."""
-
-    daemon_threads = True
-
-    def __init__(self, script: Script) -> None:
-        super().__init__(("127.0.0.1", 0), Handler)
-        self.script = script
-        self.stored: list[bytes] = []
-        self.writes = 0
-
-
-class Handler(BaseHTTPRequestHandler):
-    server: Server
-
-    def do_GET(self) -> None:
-        self._answer(204 if self.path == "/ping" else 404, "", {})
-
-    def do_POST(self) -> None:
-        body = self.rfile.read(int(self.headers["Content-Length"] or 0))
-        if not self.path.startswith(WRITES):
-            self._answer(200, "{}", {})
-            return
-        if self.headers["Content-Encoding"] == "gzip":
-            body = gzip.decompress(body)
-        lines = body.split(b"\n")
-        self.server.writes += 1
-        status, words, headers = self.server.script(lines)
-        if status < 300:
-            self.server.stored += lines
-        self._answer(status, words, headers)
-
-    def _answer(self, status: int, words: str, headers: dict[str, str]) -> None:
-        self.send_response(status)
-        for name, value in headers.items():
-            self.send_header(name, value)
-        if status != 204:
-            self.send_header("Content-Length", str(len(words)))
-        self.end_headers()
-        self.wfile.write(words.encode())
-
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the name of the base class
-        """Quiet."""
-
-
-@contextmanager
-def serving(script: Script) -> Iterator[Server]:
-    with Server(script) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        try:
-            yield server
-        finally:
-            server.shutdown()
-            thread.join()
+V1, V2, V3 = InfluxVersion
+GOOD = [line(n) for n in range(100)]
+SECRET = {V1: "Basic Z3Vlc3Q6c2VjcmV0", V2: "Token guest:secret", V3: "Bearer guest:secret"}
 
 
 class Stage:
-    def __init__(self, folder: Path, server: Server, version: InfluxVersion, gzip: bool = False) -> None:
+    """A spool, a carrier and what it reported."""
+
+    def __init__(self, folder: Path, plan: InfluxPlan) -> None:
         self.troubles: list[Trouble] = []
-        self.spool = Spool(folder / "spool.db", ["influx"])
-        plan = InfluxPlan(
-            *("influx", f"http://127.0.0.1:{server.server_port}", version),
-            org="site",
-            token="guest:secret",
-            batch=100,
-            gzip=gzip,
-            timeout=1.0,
-        )
-        self.sink = InfluxSink(plan, self.spool, self.troubles.append, Clock())
+        self.spool = Spool(folder / "spool.db", [plan.name])
+        self.carrier = Carrier(plan, self.spool, self.troubles.append, Clock(), partial(connect, plan))
 
     def put(self, lines: list[bytes]) -> None:
         self.spool.append(lines, 1, len(lines))
 
+    @property
+    def waiting(self) -> int:
+        return self.spool.stats().pending["influx"]
+
     def drained(self) -> bool:
-        return until(lambda: self.spool.stats().pending["influx"] == 0)
+        return until(lambda: self.waiting == 0)
 
     def said(self) -> list[tuple[str, bool]]:
         return [(trouble.code, trouble.on) for trouble in self.troubles]
 
 
-@pytest.fixture(autouse=True)
-def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(influx, "IDLE", 0.01)
-    monkeypatch.setattr(influx, "HOLD", 0.05)
-    monkeypatch.setattr(influx, "AWAY_AFTER", 0.0)
-    monkeypatch.setattr(influx, "Backoff", lambda: influx_backoff(0.01, 0.02))
+def plan_for(server: LineServer, version: InfluxVersion, scheme: str = "http") -> InfluxPlan:
+    return InfluxPlan(
+        *("influx", f"{scheme}://127.0.0.1:{server.server_port}", version),
+        org="site",
+        token="guest:secret",
+        batch=100,
+        timeout=1.0,
+    )
 
 
-influx_backoff = influx.Backoff
-
-GOOD = [b"reading value=%d %d" % (n, n) for n in range(100)]
+@contextmanager
+def running(folder: Path, plan: InfluxPlan) -> Iterator[Stage]:
+    stage = Stage(folder, plan)
+    stage.carrier.start()
+    try:
+        yield stage
+    finally:
+        stage.carrier.stop()
+        stage.spool.close()
 
 
 @contextmanager
 def staged(
-    folder: Path, script: Script, version: InfluxVersion = InfluxVersion.V1, gzip: bool = False
-) -> Iterator[tuple[Server, Stage]]:
-    with serving(script) as server:
-        stage = Stage(folder, server, version, gzip)
-        stage.sink.start()
+    folder: Path, version: InfluxVersion, script: Script = lambda lines: FINE
+) -> Iterator[tuple[LineServer, Stage]]:
+    with serving(script) as server, running(folder, plan_for(server, version)) as stage:
         yield server, stage
-        stage.sink.stop()
-        stage.spool.close()
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(carrier, "HOLD", 0.05)
+    monkeypatch.setattr(health, "AWAY_AFTER", 0.0)
+    monkeypatch.setattr(carrier, "Backoff", lambda: base.Backoff(0.01, 0.02))
 
 
 versions = pytest.mark.parametrize("version", InfluxVersion)
@@ -135,8 +93,173 @@ versions = pytest.mark.parametrize("version", InfluxVersion)
 
 @versions
 @pytest.mark.parametrize("gzip", [False, True])
-def test_taken_moves_on(tmp_path: Path, version: InfluxVersion, gzip: bool) -> None:
-    with staged(tmp_path, lambda lines: FINE, version, gzip) as (server, stage):
+def test_what_is_sent_is_stored(tmp_path: Path, version: InfluxVersion, gzip: bool) -> None:
+    with serving() as server, running(tmp_path, replace(plan_for(server, version), gzip=gzip)) as stage:
+        stage.put(GOOD)
+        assert stage.drained()
+        assert server.stored == GOOD
+        assert stage.said() == []
+        (write,) = server.writes
+        assert write["precision"] == "ns"
+        assert write["db" if version is V1 else "bucket"] == "sitewarden"
+        assert write.get("org") == ("site" if version is V2 else None)
+        assert write["authorization"] == SECRET[version]
+        assert write.get("content-encoding") == ("gzip" if gzip else None)
+
+
+@versions
+@pytest.mark.parametrize("fault", [Fault.RESET, Fault.HALF, Fault.HANG])
+def test_what_a_network_swallows_is_sent_again(tmp_path: Path, version: InfluxVersion, fault: Fault) -> None:
+    with staged(tmp_path, version) as (server, stage):
+        server.faults += [fault, fault]
+        stage.put(GOOD)
+        assert stage.drained()
+        assert server.stored == GOOD
+        assert len(server.writes) == 3
+        assert until(lambda: stage.said() == [("sink_away", True), ("sink_away", False)])
+
+
+@versions
+def test_an_answer_that_breaks_off_is_none(tmp_path: Path, version: InfluxVersion) -> None:
+    """It was stored, and nobody can know: the only way is twice."""
+    with staged(tmp_path, version) as (server, stage):
+        server.faults.append(Fault.CUT)
+        stage.put(GOOD)
+        assert stage.drained()
+        assert server.stored == GOOD * 2
+
+
+@versions
+def test_later_is_tried_again_until_it_is_taken(tmp_path: Path, version: InfluxVersion) -> None:
+    answers = iter([Says(503, "busy"), Says(500), Says(429, "", {"Retry-After": "0"}), FINE])
+    with staged(tmp_path, version, lambda lines: next(answers)) as (server, stage):
+        stage.put(GOOD)
+        assert stage.drained()
+        assert server.stored == GOOD
+        assert len(server.writes) == 4
+        assert until(lambda: stage.said()[-1:] == [("sink_away", False)])
+        assert stage.troubles[0].params == {"status": 503, "error": "busy"}
+
+
+@versions
+def test_retry_after_is_honoured(tmp_path: Path, version: InfluxVersion) -> None:
+    with staged(tmp_path, version, lambda lines: Says(429, "", {"Retry-After": "600"})) as (server, stage):
+        stage.put(GOOD)
+        assert until(lambda: stage.said() == [("sink_away", True)])
+        stage.put(GOOD)
+        assert not until(lambda: len(server.writes) > 1, 0.2)
+        assert stage.waiting == 200
+
+
+@versions
+@pytest.mark.parametrize("status", [401, 403])
+def test_refused_is_held_with_an_alarm(tmp_path: Path, version: InfluxVersion, status: int) -> None:
+    allowed = threading.Event()
+    with staged(tmp_path, version, lambda _: FINE if allowed.is_set() else Says(status, "no")) as (
+        server,
+        stage,
+    ):
+        stage.put(GOOD)
+        assert until(lambda: stage.said() == [("sink_refused", True)])
+        assert stage.troubles[0].params == {"status": status, "error": "no"}
+        assert stage.waiting == 100
+        allowed.set()
+        assert stage.drained()
+        assert server.stored == GOOD
+
+
+@versions
+def test_a_database_that_is_missing_and_cannot_be_made_is_said(
+    tmp_path: Path, version: InfluxVersion
+) -> None:
+    missing = json.dumps({"error": 'database not found: "sitewarden"'})
+    with staged(tmp_path, version, lambda lines: Says(404, missing)) as (server, stage):
+        server.made = lambda path, body: Says(403, '{"error": "only for administrators"}')
+        stage.put(GOOD)
+        assert until(lambda: stage.said() == [("sink_refused", True)])
+        said = stage.troubles[0].params["error"]
+        assert said == 'database not found: "sitewarden"; and making it: only for administrators'
+        assert stage.waiting == 100
+
+
+@versions
+def test_who_may_only_write_does(tmp_path: Path, version: InfluxVersion) -> None:
+    with staged(tmp_path, version) as (server, stage):
+        server.made = lambda path, body: Says(401, "no")
+        stage.put(GOOD)
+        assert stage.drained()
+        assert server.stored == GOOD
+        assert stage.said() == []
+
+
+def made(server: LineServer, stage: Stage, answers: dict[str, Says]) -> list[tuple[str, bytes]]:
+    """What was asked until something was stored."""
+    asked: list[tuple[str, bytes]] = []
+
+    def answer(path: str, body: bytes) -> Says:
+        asked.append((path, body))
+        return next((says for key, says in answers.items() if path.startswith(key)), Says(404))
+
+    server.made = answer
+    stage.put(GOOD)
+    stage.carrier.start()
+    assert stage.drained()
+    stage.carrier.stop()
+    return asked
+
+
+def test_v1_makes_its_database(tmp_path: Path) -> None:
+    with serving() as server:
+        stage = Stage(tmp_path, replace(plan_for(server, V1), bucket='site "7"'))
+        asked = made(server, stage, {"/query": Says(200, "{}")})
+        assert asked == [("/query?q=CREATE+DATABASE+%22site+%5C%227%5C%22%22", b"")]
+        stage.spool.close()
+
+
+def test_v2_makes_its_bucket_unless_it_is_there(tmp_path: Path) -> None:
+    there = json.dumps({"buckets": [{"name": "sitewarden", "id": "1", "retentionRules": []}]})
+    org = json.dumps({"orgs": [{"name": "site", "id": "7"}]})
+    bucket = json.dumps({"name": "sitewarden", "id": "1", "retentionRules": []})
+    for found, requests in ((there, 1), ('{"buckets": []}', 3)):
+        with serving() as server:
+            stage = Stage(tmp_path, plan_for(server, V2))
+            answers = {"/api/v2/buckets?": Says(200, found), "/api/v2/orgs": Says(200, org)}
+            json_type = {"Content-Type": "application/json"}
+            answers = {path: replace(says, headers=json_type) for path, says in answers.items()}
+            asked = made(server, stage, {**answers, "/api/v2/buckets": Says(201, bucket, json_type)})
+            assert len(asked) == requests
+            if requests > 1:
+                created = json.loads(asked[-1][1])
+                assert (created["name"], created["orgID"]) == ("sitewarden", "7")
+            stage.spool.close()
+
+
+@pytest.mark.parametrize("status", [200, 201, 409])
+def test_v3_makes_its_database_unless_it_is_there(tmp_path: Path, status: int) -> None:
+    with serving() as server:
+        stage = Stage(tmp_path, plan_for(server, V3))
+        asked = made(server, stage, {"/api/v3/configure/database": Says(status, "")})
+        assert asked == [("/api/v3/configure/database", b'{"db": "sitewarden"}')]
+        stage.spool.close()
+
+
+@versions
+def test_a_malformed_line_is_found_by_halving(tmp_path: Path, version: InfluxVersion) -> None:
+    with staged(
+        tmp_path, version, lambda lines: Says(400, "unable to parse") if b"bad" in lines else FINE
+    ) as (server, stage):
+        stage.put([*GOOD[:37], b"bad", *GOOD[37:]])
+        assert stage.drained()
+        assert server.stored == GOOD
+        (letter,) = stage.spool.letters()
+        assert (letter.line, letter.words) == (b"bad", "unable to parse")
+        assert until(lambda: stage.said() == [("sink_rejects", True)])
+        assert stage.carrier.status().lost == 1
+
+
+@versions
+def test_too_large_is_halved(tmp_path: Path, version: InfluxVersion) -> None:
+    with staged(tmp_path, version, lambda lines: FINE if len(lines) <= 10 else Says(413)) as (server, stage):
         stage.put(GOOD)
         assert stage.drained()
         assert server.stored == GOOD
@@ -144,127 +267,79 @@ def test_taken_moves_on(tmp_path: Path, version: InfluxVersion, gzip: bool) -> N
 
 
 @versions
-def test_later_is_tried_again_until_it_is_taken(tmp_path: Path, version: InfluxVersion) -> None:
-    answers = iter([(503, "busy", {}), (500, "", {}), (429, "", {"Retry-After": "0"}), FINE])
-    with staged(tmp_path, lambda lines: next(answers), version) as (server, stage):
-        stage.put(GOOD)
-        assert stage.drained()
-        assert server.stored == GOOD
-        assert server.writes == 4
-        assert until(lambda: stage.said()[-1:] == [("sink_away", False)])
-        assert stage.troubles[0].params == {"status": 503, "error": "busy"}
-
-
-@versions
-def test_retry_after_is_honoured(tmp_path: Path, version: InfluxVersion) -> None:
-    answers = iter([(429, "", {"Retry-After": "600"})])
-    with staged(tmp_path, lambda lines: next(answers), version) as (server, stage):
-        stage.put(GOOD)
-        assert until(lambda: stage.said() == [("sink_away", True)])
-        stage.put(GOOD)
-        assert not until(lambda: server.writes > 1, 0.2)
-        assert stage.spool.stats().pending == {"influx": 200}
-
-
-@versions
-@pytest.mark.parametrize("status", [401, 403, 404])
-def test_refused_is_held_with_an_alarm(tmp_path: Path, version: InfluxVersion, status: int) -> None:
-    allowed = threading.Event()
-    with staged(tmp_path, lambda _: FINE if allowed.is_set() else (status, "no", {}), version) as (
-        server,
-        stage,
-    ):
-        stage.put(GOOD)
-        assert until(lambda: stage.said() == [("sink_away", True)])
-        assert stage.troubles[0].params == {"status": status, "error": "no"}
-        assert stage.spool.stats().pending == {"influx": 100}
-        allowed.set()
-        assert stage.drained()
-        assert server.stored == GOOD
-
-
-@versions
-def test_a_malformed_line_is_found_by_halving(tmp_path: Path, version: InfluxVersion) -> None:
-    def script(lines: list[bytes]) -> tuple[int, str, dict[str, str]]:
-        return (400, "unable to parse", {}) if b"bad" in lines else FINE
-
-    with staged(tmp_path, script, version) as (server, stage):
-        stage.put([*GOOD[:37], b"bad", *GOOD[37:]])
-        assert stage.drained()
-        assert server.stored == GOOD
-        (loss,) = stage.spool.losses()
-        assert (loss.why, loss.count, loss.sample, loss.note) == ("rejected", 1, b"bad", "unable to parse")
-        assert until(lambda: stage.said() == [("sink_rejects", True)])
-        assert stage.sink.status().lost == 1
-
-
-@versions
-def test_too_large_is_halved(tmp_path: Path, version: InfluxVersion) -> None:
-    with staged(tmp_path, lambda lines: FINE if len(lines) <= 10 else (413, "", {}), version) as (
-        server,
-        stage,
-    ):
-        stage.put(GOOD)
-        assert stage.drained()
-        assert server.stored == GOOD
-        assert stage.spool.losses() == []
-
-
-@versions
-def test_a_partial_write_is_taken_and_its_rejects_counted(tmp_path: Path, version: InfluxVersion) -> None:
-    words = "partial write: field type conflict dropped=3"
-    with staged(tmp_path, lambda lines: (400, words, {}), version) as (server, stage):
-        stage.put(GOOD)
-        assert stage.drained()
-        assert server.writes == 1
-        assert [(loss.why, loss.count, loss.note) for loss in stage.spool.losses()] == [
-            ("rejected", 3, words)
-        ]
-
-
-@versions
-def test_lines_that_a_healthy_server_never_takes_do_not_stop_the_others(
+def test_rejects_of_a_partial_write_are_named_by_number_or_in_full(
     tmp_path: Path, version: InfluxVersion
 ) -> None:
-    def script(lines: list[bytes]) -> tuple[int, str, dict[str, str]]:
-        return (500, "beyond retention", {}) if any(line.startswith(b"old") for line in lines) else FINE
-
-    with staged(tmp_path, script, version) as (server, stage):
-        stage.put([b"old 1", *GOOD[:50], b"old 2"])
-        stage.put(GOOD[50:])
-        assert stage.drained()
-        assert set(server.stored) == set(GOOD)
-        assert {loss.sample for loss in stage.spool.losses()} == {b"old 1", b"old 2"}
-
-
-def test_a_server_that_takes_nothing_loses_nothing(tmp_path: Path) -> None:
-    with staged(tmp_path, lambda lines: (500, "storage is away", {})) as (server, stage):
+    """As influxd 1.6.7 and 2.7 do, and as InfluxDB 3 Core does."""
+    if version is V3:
+        reject = {"original_line": "cut", "line_number": 4, "error_message": "missing fields"}
+        words = json.dumps({"error": "partial write of line protocol occurred", "data": [reject]})
+    else:
+        said = f"partial write: unable to parse '{GOOD[3].decode()}': missing fields dropped=0"
+        words = json.dumps({"error" if version is V1 else "message": said})
+    with staged(tmp_path, version, lambda lines: Says(400, words)) as (server, stage):
         stage.put(GOOD)
-        assert until(lambda: server.writes > 20)
-        assert stage.spool.stats().pending == {"influx": 100}
-        assert stage.spool.losses() == []
-
-
-def test_a_library_that_breaks_does_not_end_the_sink(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with staged(tmp_path, lambda lines: FINE) as (server, stage):
-        assert until(lambda: hasattr(stage.sink, "_server"))
-        with monkeypatch.context() as patch:
-            patch.setattr(stage.sink._server, "write", lambda lines: {}["no such key"])
-            stage.put(GOOD)
-            assert until(lambda: stage.said() == [("sink_away", True)])
         assert stage.drained()
-        assert server.stored == GOOD
+        assert len(server.writes) == 1
+        (letter,) = stage.spool.letters()
+        assert letter.line == GOOD[3]
+        assert letter.words.startswith("missing fields")
+        assert stage.carrier.status().lost == 1
+
+
+# -- TLS -----------------------------------------------------------------------------------------
 
 
 @versions
-def test_a_token_that_the_library_will_not_have_is_said(tmp_path: Path, version: InfluxVersion) -> None:
-    troubles: list[Trouble] = []
-    spool = Spool(tmp_path / "spool.db", ["influx"])
-    spool.append(GOOD, 0, 1)
-    plan = InfluxPlan("influx", "http://127.0.0.1:1", version, org="site", token="门卫:secret")
-    sink = InfluxSink(plan, spool, troubles.append, Clock())
-    sink.start()
-    assert until(lambda: [trouble.code for trouble in troubles] == ["sink_away"])
-    sink.stop()
-    assert spool.stats().pending == {"influx": 100}
-    spool.close()
+@pytest.mark.parametrize("name", ["", "metrics.site"])
+def test_tls_with_an_own_authority_and_a_certificate_of_ours(
+    tmp_path: Path, version: InfluxVersion, name: str
+) -> None:
+    authority = Authority(tmp_path)
+    server_tls = authority.issue("server", f"DNS:{name}" if name else "IP:127.0.0.1")
+    context = listening(server_tls, 5.0, lambda error: None)
+    assert context.verify_mode is CERT_REQUIRED
+    with serving(tls=context) as server:
+        plan = replace(plan_for(server, version, "https"), tls=replace(authority.issue("gateway"), name=name))
+        with running(tmp_path, plan) as stage:
+            stage.put(GOOD)
+            assert stage.drained()
+            assert server.stored == GOOD
+            assert stage.said() == []
+
+
+@versions
+def test_a_server_of_another_authority_is_told_nothing(tmp_path: Path, version: InfluxVersion) -> None:
+    stranger, ours = Authority(tmp_path, "stranger"), Authority(tmp_path, "ours")
+    context = listening(stranger.issue("server"), 5.0, lambda error: None)
+    tls = ours.issue("us")
+    with (
+        serving(tls=context) as server,
+        running(tmp_path, replace(plan_for(server, version, "https"), tls=tls)) as stage,
+    ):
+        stage.put(GOOD)
+        assert until(lambda: stage.said() == [("sink_away", True)])
+        assert "certificate" in str(stage.troubles[0].params["error"]).lower()
+        assert server.writes == []
+        assert stage.waiting == 100
+
+
+@versions
+def test_a_file_that_is_not_there_is_said(tmp_path: Path, version: InfluxVersion) -> None:
+    plan = InfluxPlan("influx", "https://127.0.0.1:1", version, org="site", tls=Tls("/no/such/file"))
+    with running(tmp_path, plan) as stage:
+        stage.put(GOOD)
+        assert until(lambda: stage.said() == [("sink_away", True)])
+        assert "/no/such/file" in str(stage.troubles[0].params["error"])
+
+
+@versions
+def test_a_token_that_no_header_can_hold_is_said(tmp_path: Path, version: InfluxVersion) -> None:
+    with (
+        serving() as server,
+        running(tmp_path, replace(plan_for(server, version), token="门卫:secret")) as stage,
+    ):
+        stage.put(GOOD)
+        assert until(lambda: stage.said() == [("sink_away", True)])
+        assert "codec" in str(stage.troubles[0].params["error"])
+        assert stage.waiting == 100

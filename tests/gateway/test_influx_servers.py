@@ -1,18 +1,24 @@
-"""The InfluxDB sink against real servers: everything that was spooled is read back and counted."""
+"""The carrier against real servers: everything that was spooled is read back and counted."""
 
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
+from random import Random
 
 import pytest
 
 from sitewarden.config.sinks import InfluxPlan, InfluxVersion
 from sitewarden.gateway.clock import Clock
-from sitewarden.gateway.sinks.influx import InfluxSink
+from sitewarden.gateway.sinks.carrier import Carrier
 from sitewarden.gateway.sinks.lines import Lines
+from sitewarden.gateway.sinks.servers import connect
 from sitewarden.gateway.spool import Spool
 from sitewarden.rules.model import Quality, Reading, Reason, Stamp, Trouble
+from tests.gateway import carrier_under_test
 from tests.servers import (
     Peer,
     black_hole,
@@ -50,7 +56,7 @@ class Stage:
         self.plan = InfluxPlan("influx", url, version, org="site", batch=1000, timeout=timeout)
         self.spool = Spool(folder / "spool.db", ["influx"])
         self.lines = Lines("cuihu")
-        self.sink = InfluxSink(self.plan, self.spool, self.troubles.append, Clock())
+        self.sink = Carrier(self.plan, self.spool, self.troubles.append, Clock(), partial(connect, self.plan))
 
     def put(self, first: int, count: int) -> None:
         for start in range(first, first + count, 500):
@@ -107,9 +113,9 @@ def test_v1_a_malformed_line_costs_itself_alone(v1: tuple[Peer, Stage]) -> None:
     assert stage.drained()
     assert influx_count(peer) == 99
     assert stage.sink.status().lost == 1
-    (loss,) = stage.spool.losses()
-    assert (loss.why, loss.count, loss.destination) == ("rejected", 1, "influx")
-    assert "this is no line" in loss.note
+    (letter,) = stage.spool.letters()
+    assert (letter.destination, letter.line) == ("influx", b"this is no line")
+    assert letter.words == "invalid field format"
     assert [(trouble.code, trouble.on) for trouble in stage.troubles] == [("sink_rejects", True)]
 
 
@@ -125,7 +131,7 @@ def test_v1_a_type_conflict_costs_its_own_line(v1: tuple[Peer, Stage]) -> None:
 
 
 def test_v1_creates_its_database_again(v1: tuple[Peer, Stage], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sitewarden.gateway.sinks.influx.HOLD", 0.1)
+    monkeypatch.setattr("sitewarden.gateway.sinks.carrier.HOLD", 0.1)
     peer, stage = v1
     stage.put(0, 10)
     stage.sink.start()
@@ -134,7 +140,7 @@ def test_v1_creates_its_database_again(v1: tuple[Peer, Stage], monkeypatch: pyte
     stage.put(10, 10)
     assert stage.drained()
     assert influx_count(peer) == 10
-    assert [(it.code, it.on) for it in stage.troubles] == [("sink_away", True), ("sink_away", False)]
+    assert [(it.code, it.on) for it in stage.troubles] == [("sink_refused", True), ("sink_refused", False)]
 
 
 def test_v1_stores_what_the_formatter_writes(v1: tuple[Peer, Stage]) -> None:
@@ -203,3 +209,46 @@ def test_a_server_that_hangs_holds_up_nobody(tmp_path: Path, version: InfluxVers
         assert not stopping.is_alive()
         assert stage.spool.stats().pending == {"influx": 2000}
         stage.spool.close()
+
+
+# -- killed in the middle ------------------------------------------------------------------------
+
+MANY = 100_000
+
+
+def drained_though_killed(folder: Path, url: str, version: InfluxVersion) -> int:
+    """Returns how often it was killed."""
+    stage = Stage(folder, url, version)
+    stage.put(0, MANY)
+    stage.spool.close()
+    chance, kills = Random(1), 0
+    while True:
+        process = subprocess.Popen([sys.executable, carrier_under_test.__file__, folder, url, version])
+        try:
+            assert process.wait(chance.uniform(0.8, 2.0)) == 0
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait(10)
+            kills += 1
+            continue
+        return kills
+
+
+@pytest.mark.slow
+def test_v1_has_every_line_once_though_we_are_killed(tmp_path: Path) -> None:
+    with running(influxd(tmp_path)) as peer:
+        assert drained_though_killed(tmp_path, peer.url, InfluxVersion.V1) >= 3
+        assert influx_count(peer) == MANY
+        (total,) = influx_query(peer, "SELECT sum(value) FROM reading")
+        assert total[1] == pytest.approx(sum(n / 10 for n in range(MANY)))
+
+
+@pytest.mark.slow
+def test_v2_has_every_sample_at_least_once_though_we_are_killed(tmp_path: Path) -> None:
+    """What was sent and not yet noted is sent again, a batch a kill at most."""
+    with running(victoria_metrics(tmp_path)) as peer:
+        kills = drained_though_killed(tmp_path, peer.url, InfluxVersion.V2)
+        assert kills >= 3
+        samples = victoria_samples(peer, "reading_value")
+        assert len({(labels["device"], at) for labels, at, _ in samples}) == MANY
+        assert len(samples) <= MANY + kills * 2000

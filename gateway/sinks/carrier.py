@@ -1,0 +1,312 @@
+"""The thread that moves telemetry from the spool through a transport to its server.
+
+Each turn serves the live lane first, then sends one request of the backlog. What is live and older than
+`FRESH`, after an outage or because the server is slow, is parted off to the backlog: what is measured now
+does not wait for it.
+
+| answer | what becomes of the lines |
+|---|---|
+| taken | the next ones |
+| partial | the next ones; rejects are counted and, as far as the server names them, kept as dead letters |
+| malformed | halved until the bad one is alone: a dead letter |
+| too large | fewer at once |
+| refused | all waits, with `sink_refused`: a person has to act |
+| 500 | as malformed if the server is well and takes other lines meanwhile; otherwise as later |
+| later | all waits: as long as the server says, or a growing pause of at most 5 s |
+
+All pauses are measured on the monotonic clock.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from functools import cached_property
+from threading import Event, Thread
+
+from sitewarden.config.sinks import InfluxPlan, SinkPlan
+from sitewarden.gateway.blocks import Batch, Loss
+from sitewarden.gateway.clock import Clock
+from sitewarden.gateway.hub import Report
+from sitewarden.gateway.records import micros
+from sitewarden.gateway.sinks.answers import Answer, Kind, unanswered
+from sitewarden.gateway.sinks.base import Backoff, Lane, SinkStatus, Transport
+from sitewarden.gateway.sinks.health import Health
+from sitewarden.gateway.sinks.load import Load
+from sitewarden.gateway.sinks.pace import Rate, Size, Throttle
+from sitewarden.gateway.sinks.sieve import Sieve
+from sitewarden.gateway.spool import Spool, SpoolFailed
+
+IDLE = 0.5  # s between turns when there is nothing to send; something new ends it
+HOLD = 10.0  # s between attempts while only a person can help
+RETRY_AFTER_MOST = 300.0  # s
+STUBBORN = 5  # times that 500 is answered to the same lines until they are suspected
+STRANGERS = 10  # lines rejected in a row, each alone, until it may be that no line is ever taken
+FRESH = timedelta(seconds=30)  # what is older goes to the backlog
+AHEAD = timedelta(minutes=10)  # what is stamped later than that waits
+LATELY = 60.0  # s
+OLD = timedelta(days=1)
+BATCH = 1000  # lines at once to a destination whose plan does not say
+
+
+class _Away(Exception):
+    """Nothing can be delivered for now."""
+
+    def __init__(self, answer: Answer) -> None:
+        super().__init__(answer.words)
+        self.answer = answer
+
+
+class _Way:
+    """One lane to this destination, and what is on it."""
+
+    def __init__(self, lane: Lane, limit: int = 0) -> None:
+        self.lane = lane
+        self.load: Load | None = None
+        self.throttle = Throttle(limit)
+        self.rate = Rate()
+        self.backoff = Backoff()
+        self.rests_until = 0.0
+        self.first: int | None = None  # ns; what is on it began there, None: it is empty
+
+    def pause(self, now: float) -> float:
+        return max(self.rests_until - now, self.throttle.pause(now), 0.0)
+
+
+class Carrier:
+    """A sink, whatever the protocol of its server. Its troubles are those of `Health`."""
+
+    def __init__(
+        self, plan: SinkPlan, spool: Spool, report: Report, clock: Clock, connect: Callable[[], Transport]
+    ) -> None:
+        self.plan, self._spool, self._clock, self._connect = plan, spool, clock, connect
+        self._health = Health(plan.name, report, clock)
+        self.troubles = self._health.troubles
+        self._live, self._backlog = _Way(Lane.LIVE), _Way(Lane.BACKLOG, plan.backlog)
+        self._sieve = Sieve(plan.only)
+        self._size = Size(plan.batch if isinstance(plan, InfluxPlan) else BATCH)
+        self._backoff = Backoff()
+        self._stopping = Event()
+        self._thread = Thread(target=self._run, name=f"sink {plan.name}", daemon=True)
+        self._prepared = False
+        self._newest = 0  # block
+        self._taken_at = self._late_at = float("-inf")
+        self._strangers = 0  # lines that were rejected alone since one was taken
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self, timeout: float = 2.0) -> None:
+        """A request that hangs is left to its time-out."""
+        self._stopping.set()
+        self._thread.join(timeout)
+
+    def site_changed(self) -> None:
+        if "_transport" in vars(self):
+            self._transport.site_changed()
+
+    def drain(self, on: bool) -> None:
+        """The backlog as fast as the server takes it, whatever the plan's limit."""
+        self._backlog.throttle = Throttle(0 if on else self.plan.backlog)
+
+    def status(self) -> SinkStatus:
+        """Any thread may ask: it waits for no disk and no network."""
+        health, seen, name = self._health, self._spool.seen, self.plan.name
+        now = self._clock.now()
+        first = self._live.first
+        backlog, oldest = seen.pending.get(name, 0), seen.since.get(name)
+        speed = self._backlog.rate.at(now.mono)
+        return SinkStatus(
+            name,
+            health.up,
+            health.sent,
+            seen.pending.get(name, 0),
+            health.lost,
+            health.since.wall,
+            health.error,
+            health.error_at,
+            lag=(now.wall - _wall(first)).total_seconds() if first is not None else 0.0,
+            backlog=backlog,
+            oldest=_wall(oldest) if backlog and oldest is not None else None,
+            rate=speed + self._live.rate.at(now.mono),
+            batch=self._size.lines,
+            drained_in=backlog / speed if health.up and backlog and speed >= 1.0 else None,
+            draining=self.plan.backlog > 0 and self._backlog.throttle.rate == 0,
+            dead_letters=seen.letters.get(name, 0),
+        )
+
+    # -- the thread ------------------------------------------------------------------------------
+
+    @cached_property
+    def _transport(self) -> Transport:
+        """Made when it is wanted first: what a client library will not have (a token, a URL, a file) is a
+        failure like any other."""
+        return self._connect()
+
+    def _run(self) -> None:
+        while not self._stopping.is_set():
+            pause = self.step()
+            if self._health.up:
+                self._newest = self._spool.wait(self._newest, pause)
+            else:
+                self._stopping.wait(pause)
+        if "_transport" in vars(self):
+            self._transport.close()
+
+    def step(self) -> float:
+        """One turn; returns the pause in s until the next, which something new in the spool may end."""
+        try:
+            return self._turn()
+        except _Away as away:
+            return self._failed(away.answer)
+        except SpoolFailed:
+            return self._backoff.pause()  # the spool's own thread reports it
+        except Exception as error:  # noqa: BLE001 - whatever a client library raises, the spool waits
+            return self._failed(unanswered(error))
+
+    def _turn(self) -> float:
+        if not self._prepared:
+            self._expect(self._transport.prepare())
+            self._prepared = True
+        self._expect(self._transport.tend())
+        self._watch()
+        full = self._size.lines
+        live = self._serve(self._live)
+        if live >= full:
+            return 0.0
+        if pause := self._backlog.pause(self._clock.mono()):
+            return min(pause, IDLE)
+        if self._serve(self._backlog):
+            return 0.0
+        if not live:
+            self._health.taken(0)
+        return IDLE
+
+    def _serve(self, way: _Way) -> int:
+        """One request of it at most. Returns the lines of the batch that it is of; 0: there is none."""
+        load = way.load = way.load or self._next(way)
+        if load is None:
+            return 0
+        if load.left:
+            self._send(way, load)
+        if not load.left:
+            self._spool.done(self.plan.name, load.batch)
+            way.load = None
+        return load.batch.count
+
+    def _next(self, way: _Way) -> Load | None:
+        now = self._clock.now()
+        batch = self._read(way, now.wall)
+        if batch and way is self._live and batch.blocks[0].last < _ns(now.wall - FRESH):
+            self._late_at = now.mono
+            self._spool.part(self.plan.name, _ns(now.wall - FRESH))
+            batch = self._read(way, now.wall)
+        way.first = batch.blocks[0].first if batch else None
+        return Load(batch, self._sieve.sift(_lines(batch))) if batch else None
+
+    def _read(self, way: _Way, now: datetime) -> Batch | None:
+        return self._spool.read(self.plan.name, way.lane, self._size.lines, _ns(now + AHEAD))
+
+    # -- what becomes of a request ---------------------------------------------------------------
+
+    def _send(self, way: _Way, load: Load) -> None:
+        lines = load.next(way.throttle.share(self._size.lines))
+        begun = self._clock.mono()
+        answer = self._transport.send(lines, way.lane)
+        now = self._clock.mono()
+        self._size.answered(len(lines), answer, now - begun)
+        way.throttle.sent(len(lines), now)
+        match answer.kind:
+            case Kind.TAKEN | Kind.PARTIAL:
+                if answer.kind is Kind.PARTIAL:
+                    self._reject_some(load, answer)
+                load.passed(len(lines))
+                self._taken(way, len(lines) - answer.dropped, now)
+            case Kind.MALFORMED | Kind.TOO_LARGE:
+                self._narrow(load, lines, answer)
+            case Kind.LATER if answer.status == 500:
+                if load.suspected:
+                    self._narrow(load, lines, answer)
+                else:
+                    self._puzzled(way, load, answer, now)
+            case _:
+                raise _Away(answer)
+
+    def _taken(self, way: _Way, lines: int, now: float) -> None:
+        self._taken_at, self._strangers = now, 0
+        self._backoff.reset()
+        way.backoff.reset()
+        way.rate.add(lines, now)
+        self._health.taken(lines)
+
+    def _reject_some(self, load: Load, answer: Answer) -> None:
+        """Of a request whose other lines are stored."""
+        if answer.letters:
+            self._spool.bury(self.plan.name, answer.letters)
+        if unnamed := answer.dropped - len(answer.letters):
+            blocks = load.batch.blocks
+            first, last = blocks[0].first, blocks[-1].last
+            self._spool.lose(Loss("rejected", unnamed, first, last, self.plan.name, note=answer.words))
+        if answer.dropped:
+            self._health.rejected(answer.dropped, answer.words)
+
+    def _narrow(self, load: Load, lines: Sequence[bytes], answer: Answer) -> None:
+        """Nothing of it is stored, and some line is why."""
+        if len(lines) > 1:
+            if answer.kind is not Kind.TOO_LARGE:
+                load.bad(len(lines))
+            return
+        self._spool.bury(self.plan.name, [(lines[0], answer.words)])
+        self._health.rejected(1, answer.words)
+        load.passed(1)
+        self._strangers += 1
+        if self._strangers >= STRANGERS:
+            # It may be a proxy that says so to whatever comes: slowly from here, and with an alarm.
+            raise _Away(replace(answer, kind=Kind.REFUSED))
+
+    def _puzzled(self, way: _Way, load: Load, answer: Answer, now: float) -> None:
+        """Some servers answer 500 for points beyond their retention, for ever. If these lines fail again and
+        again while the server is well and takes others, it is the lines."""
+        if not load.failures:
+            load.failing_since = now
+        load.failures += 1
+        stubborn = load.failures >= STUBBORN
+        if way is self._live:
+            if stubborn:  # what is newer will show whether it is the lines
+                self._spool.part(self.plan.name, load.batch.blocks[-1].last + 1)
+                way.load = None
+            raise _Away(answer)
+        load.suspected = stubborn and self._taken_at > load.failing_since and self._transport.healthy()
+        way.rests_until = now + way.backoff.pause()
+        self._health.failed(answer, up=True)
+
+    def _expect(self, answer: Answer) -> None:
+        if answer.kind is not Kind.TAKEN:
+            raise _Away(answer)
+
+    def _failed(self, answer: Answer) -> float:
+        """Returns the pause in s until the next attempt."""
+        self._prepared = False
+        self._size.afresh()
+        self._health.failed(answer)
+        if answer.kind is Kind.REFUSED:
+            return HOLD
+        if answer.retry_after is not None:
+            return min(answer.retry_after, RETRY_AFTER_MOST)
+        return self._backoff.pause()
+
+    def _watch(self) -> None:
+        now, first = self._clock.now(), self._backlog.first
+        old = first is not None and first < _ns(now.wall - OLD)
+        self._health.watch(now.mono - self._late_at < LATELY, old)
+
+
+def _lines(batch: Batch) -> Sequence[bytes]:
+    return [line for block in batch.blocks for line in block.lines]
+
+
+def _ns(instant: datetime) -> int:
+    return micros(instant) * 1000
+
+
+def _wall(ns: int) -> datetime:
+    return datetime.fromtimestamp(ns / 1e9, UTC)

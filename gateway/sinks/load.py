@@ -1,0 +1,40 @@
+"""A batch of the spool on its way to a server, in as many requests as it takes."""
+
+from collections.abc import Sequence
+
+from sitewarden.gateway.blocks import Batch
+
+
+class Load:
+    """What of a batch is still to be sent, in order. It stays when a server goes away, so that only the
+    request nobody knows about is sent twice.
+
+    A bad line is found by halving: while there is known to be one before `_bad`, no request goes beyond
+    the middle between here and there.
+    """
+
+    def __init__(self, batch: Batch, lines: Sequence[bytes]) -> None:
+        self.batch, self._lines = batch, lines
+        self._at = 0
+        self._bad = 0  # a line before this one is bad; not beyond `_at`: none is known
+        self.failures = 0  # in a row, by a server that answered
+        self.failing_since = 0.0  # the first of them
+        self.suspected = False  # a failure means the lines, not the server
+
+    @property
+    def left(self) -> int:
+        return len(self._lines) - self._at
+
+    def next(self, most: int) -> Sequence[bytes]:
+        if self._bad > self._at:
+            most = min(most, max((self._bad - self._at) // 2, 1))
+        return self._lines[self._at : self._at + most]
+
+    def passed(self, lines: int) -> None:
+        """So many are done with, one way or another."""
+        self._at += lines
+        self.failures = 0
+
+    def bad(self, lines: int) -> None:
+        """There is one among the next `lines`."""
+        self._bad = self._at + lines

@@ -17,7 +17,8 @@ from sitewarden.gateway.sinks.influx import InfluxSink
 from sitewarden.gateway.sinks.lines import WANTED, Lines
 from sitewarden.gateway.spool import Spool
 from sitewarden.gateway.spool_writer import SpoolWriter
-from sitewarden.gateway.trend import Trend, TrendWriter
+from sitewarden.gateway.trend import Trend
+from sitewarden.gateway.trend_writer import TrendWriter
 from sitewarden.gateway.troubles import Troubles
 from sitewarden.rules.model import AlarmChange, Effect, FireChange, Reading, Stamp
 
@@ -29,7 +30,7 @@ class Outlets:
         self, site: Site, hub: Hub, clock: Clock, report: Report, board: Callable[[], Board]
     ) -> None:
         self._site, self._hub, self._clock, self._report, self._board = site, hub, clock, report, board
-        self.trend = Trend(site.data / "trend.db")
+        self.trend = Trend(site.data / "trend.db", site.plan.tz)
         history = hub.subscribe("trend", READINGS, {Reading})
         self._events = EventLog(hub)
         self._history = TrendWriter(self.trend, history, report, clock)

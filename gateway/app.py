@@ -60,7 +60,7 @@ class App:
         self.cards = Cards(site.data / "journal.db")
         self.tokens = Tokens(site.data / "access.db")
         self.hub = Hub()
-        self.outlets = Outlets(site, self.hub, self.clock, self._report, lambda: self.board)
+        self.outlets = Outlets(site, self.hub, self.clock, self._report, lambda: self.board, self.operate)
         self.trend = self.outlets.trend
         # Before the cards are read: a change in between is told twice, not never.
         self._revision = self.cards.revision()

@@ -4,37 +4,50 @@ None of it can delay the main loop: each has a bounded subscription and a thread
 """
 
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from functools import partial
 
 from sitewarden.config.plan import Site
-from sitewarden.config.sinks import InfluxPlan, MqttPlan, SinkPlan
+from sitewarden.config.sinks import InfluxPlan, MqttPlan, Payload, SinkPlan
 from sitewarden.gateway.api.house import Status
 from sitewarden.gateway.board import Board
 from sitewarden.gateway.clock import Clock
 from sitewarden.gateway.eventlog import EventLog
 from sitewarden.gateway.hub import Hub, Report
-from sitewarden.gateway.sinks.base import Sink
-from sitewarden.gateway.sinks.influx import InfluxSink
+from sitewarden.gateway.sinks.base import Sink, Transport
+from sitewarden.gateway.sinks.carrier import Carrier
 from sitewarden.gateway.sinks.lines import WANTED, Lines
 from sitewarden.gateway.spool import Spool
 from sitewarden.gateway.spool_writer import SpoolWriter
 from sitewarden.gateway.trend import Trend
 from sitewarden.gateway.trend_writer import TrendWriter
 from sitewarden.gateway.troubles import Troubles
-from sitewarden.rules.model import AlarmChange, Effect, FireChange, Reading, Stamp
+from sitewarden.rules.model import AlarmChange, Effect, FireChange, Operator, Reading, Stamp
 
 READINGS = 100_000  # effects that a stopped disk may hold up before the oldest are dropped and counted
 
 
+Operate = Callable[[Operator], Future[Sequence[Effect]]]
+
+
 class Outlets:
     def __init__(
-        self, site: Site, hub: Hub, clock: Clock, report: Report, board: Callable[[], Board]
+        self,
+        site: Site,
+        hub: Hub,
+        clock: Clock,
+        report: Report,
+        board: Callable[[], Board],
+        operate: Operate,
     ) -> None:
-        self._site, self._hub, self._clock, self._report, self._board = site, hub, clock, report, board
+        """`operate`: how a destination may ask for something to be done, where the site allows it."""
+        self._site, self._hub, self._clock, self._report = site, hub, clock, report
+        self._board, self._operate = board, operate
         self.trend = Trend(site.data / "trend.db", site.plan.tz)
         history = hub.subscribe("trend", READINGS, {Reading})
         self._events = EventLog(hub)
         self._history = TrendWriter(self.trend, history, report, clock)
-        self.spool = Spool(site.data / "spool.db", _destinations(site.sinks), site.spool.most)
+        self.spool = Spool(site.data / "spool.db", _names(site.sinks), site.spool.most, site.spool.keep)
         self.lines = Lines(site.id)
         self._writer: SpoolWriter | None = None
         self.sinks: dict[str, Sink] = {}
@@ -55,11 +68,11 @@ class Outlets:
         kept = {name: sink for name, sink in self.sinks.items() if new.get(name) == self._plans[name]}
         gone, come = self.sinks.keys() - kept, new.keys() - kept
         if gone or come:
-            self.spool.serve(_destinations(site.sinks))
+            self.spool.serve(_names(site.sinks))
         for name in gone:
             self.sinks[name].stop()
             self.sinks[name].troubles.all_off()  # with the sink goes the memory of what it has told
-        self._write_spool(bool(_destinations(site.sinks)))
+        self._write_spool(bool(site.sinks) or site.spool.keep > 0)
         self._site, self._plans, self.sinks = site, new, kept
         for name in sorted(come):
             sink = self._sink(new[name])
@@ -88,20 +101,32 @@ class Outlets:
         return Status(started, clock_trusted, sinks, round(spool.fill * self.spool.most), limit)
 
     def _sink(self, plan: SinkPlan) -> Sink:
+        return Carrier(plan, self.spool, self._report, self._clock, partial(self._transport, plan))
+
+    def _transport(self, plan: SinkPlan) -> Transport:
+        """What each needs is imported for those alone who have such a server."""
         match plan:
             case InfluxPlan():
-                return InfluxSink(plan, self.spool, self._report, self._clock)
-            case MqttPlan():
-                # A megabyte: only for those who have a broker.
-                from sitewarden.gateway.sinks.mqtt.sink import MqttSink  # noqa: PLC0415
+                from sitewarden.gateway.sinks.servers import connect  # noqa: PLC0415
 
-                return MqttSink(plan, self._site.id, self._hub, self._report, self._clock, self._present)
+                return connect(plan)
+            case MqttPlan(payload=Payload.SPARKPLUG):
+                from sitewarden.gateway.sinks.sparkplug.transport import SparkplugTransport  # noqa: PLC0415
+
+                site, data = self._site.id, self._site.data
+                return SparkplugTransport(plan, site, data, self._board, self._present, self._clock)
+            case MqttPlan():
+                from sitewarden.gateway.sinks.mqtt.transport import JsonTransport  # noqa: PLC0415
+
+                return JsonTransport(
+                    plan, lambda: self._site, self._board, self._present, self._clock, self._operate
+                )
 
     def _present(self) -> list[Effect]:
         return present(self._board(), self._clock.now())
 
     def _write_spool(self, on: bool) -> None:
-        """Telemetry is spooled for as long as there is somewhere to send it."""
+        """Telemetry is spooled where there is somebody to send it to, or something to keep it for."""
         if on and self._writer is None:
             effects = self._hub.subscribe("spool", READINGS, WANTED)
             self._writer = SpoolWriter(self.spool, effects, self.lines, Troubles(self._report, self._clock))
@@ -123,5 +148,5 @@ def present(board: Board, at: Stamp) -> list[Effect]:
     ]
 
 
-def _destinations(plans: Sequence[SinkPlan]) -> list[str]:
-    return [plan.name for plan in plans if isinstance(plan, InfluxPlan)]
+def _names(plans: Sequence[SinkPlan]) -> list[str]:
+    return [plan.name for plan in plans]

@@ -72,10 +72,8 @@ class Uplink:
         if self._server:
             self._server.close()
             self._server = None
-        while tasks := asyncio.all_tasks() - {asyncio.current_task()}:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+        if tasks := asyncio.all_tasks() - {asyncio.current_task()}:
+            await asyncio.wait(tasks, timeout=5)
 
     def _hang_up(self) -> None:
         for writer in self._there:

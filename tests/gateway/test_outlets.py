@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from threading import Event, Thread
+from typing import NoReturn
 
 import pytest
 
@@ -12,9 +13,9 @@ from sitewarden.config.site import Site, SpoolPlan, load
 from sitewarden.gateway.board import Board
 from sitewarden.gateway.clock import Clock
 from sitewarden.gateway.database import MIB
-from sitewarden.gateway.hub import Hub
+from sitewarden.gateway.hub import Hub, Report
 from sitewarden.gateway.outlets import Outlets, present
-from sitewarden.gateway.sinks.influx import InfluxSink
+from sitewarden.gateway.sinks.carrier import Carrier
 from sitewarden.gateway.spool import SpoolFailed
 from sitewarden.rules.cells import Fire
 from sitewarden.rules.model import (
@@ -24,6 +25,7 @@ from sitewarden.rules.model import (
     FireChange,
     FireStage,
     LinkChanged,
+    Operator,
     Reading,
     Severity,
     Trouble,
@@ -39,10 +41,16 @@ def site(tmp_path: Path) -> Site:
     return replace(load(DEMO), data=tmp_path, sinks=(INFLUX,))
 
 
+def made(site: Site, report: Report) -> Outlets:
+    def nothing(_: Operator) -> NoReturn:
+        raise AssertionError("nobody asked for anything")
+
+    return Outlets(site, Hub(), Clock(), report, lambda: Board(site), nothing)
+
+
 @pytest.fixture
 def outlets(site: Site) -> Iterator[Outlets]:
-    troubles: list[Trouble] = []
-    it = Outlets(site, Hub(), Clock(), troubles.append, lambda: Board(site))
+    it = made(site, list[Trouble]().append)
     it.start()
     yield it
     it.stop()
@@ -57,9 +65,7 @@ def names(outlets: Outlets) -> list[str]:
 
 
 def test_the_spool_has_the_room_that_the_configuration_gives_it(site: Site) -> None:
-    outlets = Outlets(
-        replace(site, spool=SpoolPlan(16 * MIB)), Hub(), Clock(), [].append, lambda: Board(site)
-    )
+    outlets = made(replace(site, spool=SpoolPlan(16 * MIB)), list[Trouble]().append)
     outlets.start()
     assert outlets.status(Clock().now(), True).spool_limit == 16 * MIB
     outlets.stop()
@@ -96,11 +102,11 @@ def test_what_is_equal_goes_on_and_who_looks_meanwhile_sees_no_half(site: Site, 
 def test_a_sink_that_does_not_start_is_tried_again(
     site: Site, outlets: Outlets, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def cannot(sink: InfluxSink) -> None:
+    def cannot(sink: Carrier) -> None:
         raise RuntimeError("can't start new thread")
 
     with monkeypatch.context() as patch:
-        patch.setattr(InfluxSink, "start", cannot)
+        patch.setattr(Carrier, "start", cannot)
         with pytest.raises(RuntimeError):
             outlets.adopt(wanting(site, INFLUX, OTHER))
     assert names(outlets) == ["influx"]
@@ -124,7 +130,7 @@ def test_a_disk_that_refuses_other_sinks_changes_none(
 
 def test_with_a_sink_goes_its_alarm(site: Site) -> None:
     told: list[Trouble] = []
-    outlets = Outlets(site, Hub(), Clock(), told.append, lambda: Board(site))
+    outlets = made(site, told.append)
     outlets.start()
     outlets.adopt(wanting(site, OTHER))
     assert told == []  # it had none

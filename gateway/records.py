@@ -46,6 +46,10 @@ def stamp(micros: int, mono: float) -> Stamp:
     return Stamp(_EPOCH + timedelta(microseconds=micros), mono)
 
 
+def instant(ns: int) -> datetime:
+    return _EPOCH + timedelta(microseconds=ns // 1000)
+
+
 @dataclass(frozen=True, slots=True)
 class Table(Generic[R]):
     """One kind of record. `columns` are texts and come after `wall` and `mono`."""

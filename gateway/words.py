@@ -7,6 +7,7 @@ from typing import Final
 
 from sitewarden.config.plan import Site
 from sitewarden.drivers.modbus.points import Kind, Point
+from sitewarden.gateway.amounts import span
 from sitewarden.gateway.board import places_of, points_of
 from sitewarden.gateway.catalogue import Catalogue, pick
 from sitewarden.rules.model import Alarm, Value
@@ -110,6 +111,11 @@ class Words:
             return f"{year}{local.month}月{local.day}日 {local:%H:%M}"
         year = "" if local.year == now.year else f" {local.year}"
         return f"{local:%-d %b}{year} {local:%H:%M}"
+
+    def span(self, seconds: float) -> str:
+        """How long, in the largest unit that fits."""
+        count, unit = span(seconds)
+        return self.text(f"ui.unit.{unit}", count=count)
 
     def instant(self, wall: datetime) -> str:
         """An instant in full, with the site's time zone."""

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from fastapi import APIRouter, Depends, FastAPI, Request, Response
 from fastapi.responses import HTMLResponse
 
-from sitewarden.gateway.api import cards, events, health, operate, problems, read
+from sitewarden.gateway.api import cards, events, health, operate, problems, read, telemetry
 from sitewarden.gateway.api.access import Gate
 from sitewarden.gateway.api.bodies import Bodies
 from sitewarden.gateway.api.house import House
@@ -34,7 +34,7 @@ def create_app(house: House) -> FastAPI:
     problems.install(app, _in_words, _error_page)
     app.include_router(health.router)
     api = APIRouter(prefix="/api/v1")
-    for part in (read, operate, cards, events):
+    for part in (read, operate, cards, events, telemetry):
         api.include_router(part.router)
     app.include_router(api)
     app.include_router(door.router)

@@ -7,13 +7,15 @@ threads. Nothing here blocks but the stores' read sides, which have connections 
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Protocol
 
 from sitewarden.config.plan import Site
+from sitewarden.gateway.blocks import Letter, Loss, SpoolStats
 from sitewarden.gateway.board import Board
 from sitewarden.gateway.cards import Cards
 from sitewarden.gateway.hub import Hub
-from sitewarden.gateway.journal import Journal
+from sitewarden.gateway.journal import Journal, Page
 from sitewarden.gateway.sinks.base import SinkStatus
 from sitewarden.gateway.tokens import Tokens
 from sitewarden.gateway.trend import Trend
@@ -77,6 +79,40 @@ class Demo(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Sought:
+    """Which gaps of the ledger, the newest first; empty: all."""
+
+    about: str = ""  # a device, with its points, or one point
+    cause: str = ""
+    since: datetime | None = None  # those that were not over by then
+    until: datetime | None = None  # those that had begun by then
+
+
+class Telemetry(Protocol):
+    """What is spooled for the destinations, what was lost, and what a server will never take. Whatever
+    looks at the ledger or at dead letters waits for a disk, and raises SpoolFailed."""
+
+    @property
+    def stats(self) -> SpoolStats | None:
+        """None: telemetry goes nowhere, so nothing is spooled."""
+        ...
+
+    def losses(self, sought: Sought, limit: int, after: int | None = None) -> Page[Loss]: ...
+
+    def letters(self, limit: int, after: int | None = None) -> Page[Letter]: ...
+
+    def retry(self, ids: Sequence[int]) -> int:
+        """Sends dead letters again, to where they were rejected; returns how many of them there were."""
+        ...
+
+    def discard(self, ids: Sequence[int]) -> int: ...
+
+    def drain(self, destination: str, on: bool) -> None:
+        """Sends the backlog as fast as the server takes it, until there is none. Raises KeyError."""
+        ...
+
+
 class House(Protocol):
     @property
     def site(self) -> Site: ...
@@ -90,6 +126,8 @@ class House(Protocol):
     def cards(self) -> Cards: ...
     @property
     def trend(self) -> Trend: ...
+    @property
+    def telemetry(self) -> Telemetry: ...
     @property
     def tokens(self) -> Tokens: ...
     @property

@@ -8,7 +8,9 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from sitewarden.drivers.modbus.points import Kind
 from sitewarden.gateway.board import Arm, Trend
+from sitewarden.gateway.causes import Cause
 from sitewarden.gateway.issuing import card_number
+from sitewarden.gateway.sinks.base import Going
 from sitewarden.rules.model import (
     AlarmState,
     Direction,
@@ -201,6 +203,66 @@ class TrendOut(Model):
     rows: list[BucketOut]
 
 
+class DestinationOut(Model):
+    name: str
+    state: Going
+    text: str = Field(description="the state in words")
+    up: bool
+    since: datetime | None = Field(description="when `up` changed last; null: not yet")
+    error: str = Field(description="what went wrong last, in the server's words; it may be long over")
+    error_at: datetime | None
+    lag: float = Field(description="s that the oldest of what is new has been waiting")
+    waiting: int = Field(description="lines that are not delivered yet, the backlog with them")
+    backlog: int = Field(description="lines of them that an outage left")
+    oldest: datetime | None = Field(description="the first instant of the backlog")
+    drained_in: float | None = Field(description="s until there is no backlog; null: none, or not known")
+    draining: bool = Field(description="the backlog goes as fast as the server takes it")
+    rate: float = Field(description="lines/s now")
+    batch: int = Field(description="lines a request now, by how fast the server answers")
+    sent: int = Field(description="lines, since the start of the gateway")
+    rejected: int = Field(description="lines, since the start of the gateway")
+    dead_letters: int = Field(description="rejected lines that are kept")
+
+
+class SpoolOut(Model):
+    bytes: int = Field(description="of what somebody still lacks")
+    limit: int
+    undelivered: int = Field(description="lines that somebody still lacks")
+    oldest: datetime | None = Field(description="the first instant of them")
+    kept: int = Field(description="lines that all have; they go as soon as their room is wanted")
+    held: int = Field(description="lines that wait until the clock can be believed")
+    lost: int = Field(description="lines, since the start of the gateway")
+    set_aside: int = Field(description="broken files, since the start of the gateway")
+
+
+class TelemetryOut(Model):
+    now: datetime
+    clock_trusted: bool
+    written: int = Field(description="bytes that the gateway had written to disks since it started")
+    destinations: list[DestinationOut]
+    spool: SpoolOut | None = Field(description="null: telemetry goes nowhere, so nothing is spooled")
+
+
+class LossOut(Model):
+    since: datetime | None = Field(description="null: not known")
+    until: datetime | None = Field(description="null: it lasts, or is not known")
+    subject: str = Field(description="a device or a point; empty: all of them")
+    label: str
+    destination: str = Field(description="who lacks it; empty: everybody")
+    cause: Cause
+    why: str
+    text: str
+    count: int = Field(description="lines; 0: nobody knows how many")
+    note: str
+
+
+class DeadLetterOut(Model):
+    id: int
+    destination: str
+    line: str
+    why: str = Field(description="in the server's words")
+
+
 class OpenIn(Model):
     reason: str
 
@@ -222,6 +284,18 @@ class WriteOut(Model):
     before: Value | None = Field(description="null: not known")
     read: Value | None = Field(description="null: not read back")
     reason: Reason
+
+
+class DrainIn(Model):
+    on: bool
+
+
+class DeadLettersIn(Model):
+    ids: list[int] = Field(min_length=1, max_length=1000)
+
+
+class DeadLettersDone(Model):
+    count: int = Field(description="as many of them as there still were")
 
 
 class RecordIn(Model):

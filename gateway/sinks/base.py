@@ -94,6 +94,10 @@ class Sink(Protocol):
         """By a reload: some of what was told may be no more."""
         ...
 
+    def drain(self, on: bool) -> None:
+        """Whether the backlog goes as fast as the server takes it, whatever its limit."""
+        ...
+
     def status(self) -> SinkStatus: ...
 
 

@@ -11,11 +11,12 @@ from sitewarden.rules.model import Alarm, AlarmChange, AlarmState
 
 @dataclass(frozen=True, slots=True)
 class Sought:
-    """What somebody wants to see of the history; empty: all of it."""
+    """What somebody wants to see of a history, of alarms or of gaps; empty: all of it."""
 
     about: str = ""  # a device, a lane, a panel, a part of the gateway
     severity: str = ""
     only_open: bool = False
+    cause: str = ""
 
     def meets(self, row: "Occurrence") -> bool:
         return (

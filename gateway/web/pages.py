@@ -13,7 +13,7 @@ from fastapi.responses import (
     StreamingResponse,
 )
 
-from sitewarden.gateway.api import act, writing
+from sitewarden.gateway.api import act, telemetry, writing
 from sitewarden.gateway.api.access import Acknowledger, Configurer, Forgiver, Opener, Resetter, Viewer, Writer
 from sitewarden.gateway.api.context import StillWelcome, TheHouse, TheStreams, TheWords
 from sitewarden.gateway.api.house import DemoControl
@@ -59,6 +59,7 @@ Back = Annotated[Response, Depends(_back)]
 @router.get("/")
 @router.get("/lanes")
 @router.get("/alarms")
+@router.get("/telemetry")
 @router.get("/more")
 def room(request: Request, rooms: TheRooms, words: TheWords, caller: Viewer, sought: Search) -> str:
     return rooms.page(Visit(caller, words, request.url.path.strip("/") or "site", sought=sought))
@@ -155,6 +156,24 @@ async def write(
         return back
     read = words.value(point, ended.read)
     return JSONResponse({"detail": f"{words.point(point)} {read}: {words.text(f'outcome.{ended.outcome}')}"})
+
+
+@router.post("/do/drain")
+async def drain(house: TheHouse, caller: Configurer, destination: Name, back: Back) -> Response:
+    telemetry.hurry(house, caller, destination)
+    return back
+
+
+@router.post("/do/letter")
+def letter(
+    house: TheHouse,
+    caller: Configurer,
+    number: Annotated[int, Form()],
+    act: Annotated[telemetry.Deed, Form()],
+    back: Back,
+) -> Response:
+    telemetry.settle(house, caller, act, [number])
+    return back
 
 
 @router.post("/do/forgive")

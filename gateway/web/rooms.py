@@ -13,12 +13,18 @@ from anyio import CapacityLimiter, to_thread
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from sitewarden.gateway.amounts import large, size
 from sitewarden.gateway.api.access import Permission, may
 from sitewarden.gateway.api.house import House
-from sitewarden.gateway.mask import mask
-from sitewarden.gateway.records import WRITES
+from sitewarden.gateway.api.house import Sought as Lost
+from sitewarden.gateway.causes import Cause
+from sitewarden.gateway.flash import written
+from sitewarden.gateway.mask import mask, mask_line
+from sitewarden.gateway.records import WRITES, instant
+from sitewarden.gateway.sinks.base import SinkStatus
 from sitewarden.gateway.tokens import Caller
 from sitewarden.gateway.web.history import ALL, Occurrence, Sought, occurrences
+from sitewarden.gateway.web.losses import gaps
 from sitewarden.gateway.web.views import Device, Setting, device, settings
 from sitewarden.gateway.words import Words
 from sitewarden.rules.model import Alarm, AlarmState, FireStage, Severity
@@ -28,6 +34,7 @@ SPARK: Final = timedelta(hours=1)
 SPARK_LIVES = 30.0  # s, a sparkline's points are a minute apart
 HISTORY, CHANGES = 50, 1000  # occurrences shown, of as many changes of alarms
 WRITTEN = 10  # writes shown of a device, of as many of all
+GAPS, LETTERS = 10, 20  # gaps of a device, and dead letters, shown
 PERIOD = 0.4  # s between two drawings of a room in which much happens
 PERIOD_CALM = 2.0  # s between two drawings of one in which nothing does
 VISITS, MEMORIES = 64, 1024  # kept at most
@@ -91,6 +98,7 @@ class Rooms:
     def __init__(self, house: House) -> None:
         self._house = house
         self._memory: dict[object, tuple[float, object]] = {}
+        self._backlogs: Mapping[str, int] = {}
         self._drawn: dict[Visit, tuple[float, int, dict[str, str]]] = {}
         self._drawers = CapacityLimiter(DRAWERS)
         self._jinja = Environment(
@@ -146,6 +154,10 @@ class Rooms:
             "words": visit.words,
             "moment": partial(visit.words.moment, today=now),
             "marks": MARKS,
+            "causes": Cause,
+            "large": large,
+            "size": size,
+            "instant": instant,
             "allowed": {permission.name.lower(): visit.may(permission) for permission in Permission},
             "spark": self._spark,
         }
@@ -218,6 +230,24 @@ class Rooms:
     def _occurrences(self) -> list[Occurrence]:
         return occurrences(self._house.journal.alarm_history(CHANGES))
 
+    def _losses(self, visit: Visit, part: str, sought: Lost, most: int) -> Part:
+        telemetry = self._house.telemetry
+        rows = self._remembered(sought, PERIOD_CALM, lambda: telemetry.losses(sought, most).rows)
+        return Part(part, "losses", {"rows": gaps(rows, visit.words)})
+
+    def _letters(self, visit: Visit) -> Part:
+        page = self._remembered("letters", PERIOD_CALM, lambda: self._house.telemetry.letters(LETTERS))
+        shown = str if visit.may(Permission.CONFIGURE) else mask_line
+        rows = [(it, shown(it.line.decode("utf-8", "replace")), shown(it.words)) for it in page.rows]
+        return Part("letters", "letters", {"rows": rows, "more": page.next is not None})
+
+    def _most(self, sinks: Sequence[SinkStatus]) -> Mapping[str, int]:
+        """The largest backlog that was seen of each, since there was none."""
+        self._backlogs = {
+            sink.name: max(sink.backlog, self._backlogs.get(sink.name, 0)) for sink in sinks if sink.backlog
+        }
+        return self._backlogs
+
     # -- rooms -----------------------------------------------------------------------------------
 
     def site(self, visit: Visit) -> list[Part]:
@@ -236,10 +266,20 @@ class Rooms:
             *(Part(f"gauge-{each.name}", "gauges", {"gauges": [each]}) for each in view.measured),
             Part("settings", "gauges", {"gauges": view.settings}),
             *([self._written(visit.device)] if self._settings(visit) else ()),
+            self._losses(visit, "gaps", Lost(visit.device), GAPS),
         ]
 
     def alarms(self, visit: Visit) -> list[Part]:
         return [self._alarms(self._house.board.open_alarms(), full=True), self._history(visit)]
+
+    def telemetry(self, visit: Visit) -> list[Part]:
+        status = self._house.status()
+        return [
+            Part("destinations", "destinations", {"status": status, "most": self._most(status.sinks)}),
+            Part("spool", "spool", {"stats": self._house.telemetry.stats, "written": written()}),
+            self._losses(visit, "losses", Lost(visit.sought.about, visit.sought.cause), HISTORY),
+            self._letters(visit),
+        ]
 
     def more(self, visit: Visit) -> list[Part]:
         devices = Part("others", "others", {"devices": self._devices(visit)})
@@ -282,6 +322,7 @@ ROOMS: Final[Mapping[str, Callable[[Rooms, Visit], list[Part]]]] = {
     "lanes": Rooms.lanes,
     "device": Rooms.device,
     "alarms": Rooms.alarms,
+    "telemetry": Rooms.telemetry,
     "more": Rooms.more,
     "sorry": lambda rooms, visit: [],
 }

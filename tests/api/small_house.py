@@ -35,6 +35,7 @@ from sitewarden.rules.model import (
     Value,
     WriteEnded,
 )
+from tests.api.small_telemetry import SmallTelemetry
 
 DEMO = Path(__file__).parents[2] / "config" / "demo" / "site.yaml"
 START = Stamp(datetime(2026, 5, 20, 6, 30, tzinfo=UTC), 1000.0)
@@ -89,6 +90,7 @@ class SmallHouse:
         self.refuse = False  # the configuration is wrong
         self.mute = False  # the main loop hangs
         self.disk_error: Exception | None = None  # what every record fails with
+        self.telemetry = SmallTelemetry()
         self.sinks: tuple[SinkStatus, ...] = ()
         self.device: WriteEnded | None = None  # what comes of a write; None: nothing is heard of it
 

@@ -29,6 +29,7 @@ SWITCHES = (
     "--disable-sync",
 )
 DESKTOP, PHONE = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
+ROOMS = ("/", "/lanes", "/alarms", "/telemetry", "/more", "/devices/pump-1", "/devices/lift-a")
 ALARM = "device_offline:lift-a"
 
 Opened = Callable[..., Page]
@@ -94,7 +95,7 @@ def keep(page: Page, name: str) -> None:
 @pytest.mark.parametrize("size", [DESKTOP, PHONE], ids=["desktop", "phone"])
 def test_no_room_scrolls_sideways_or_complains(visit: Opened, lang: str, size: dict[str, int]) -> None:
     page = visit("/", lang, size)
-    for path in ("/", "/lanes", "/alarms", "/more", "/devices/pump-1", "/devices/lift-a"):
+    for path in ROOMS:
         page.goto(urljoin(page.url, f"{path}?lang={lang}"))
         expect(page.locator("#strip")).to_be_visible()
         assert page.evaluate("document.documentElement.scrollWidth") <= size["width"], path

@@ -8,9 +8,11 @@ from pathlib import Path
 import pytest
 
 from sitewarden.gateway import catalogue
+from sitewarden.gateway.amounts import SPANS
 from sitewarden.gateway.board import Arm, Trend
 from sitewarden.gateway.catalogue import LANGUAGES, Catalogue, pick
 from sitewarden.gateway.causes import Cause, Gone
+from sitewarden.gateway.sinks.base import Going
 from sitewarden.gateway.tokens import Role
 from sitewarden.gateway.web.rooms import REASONS, ROOMS
 from sitewarden.rules.alarms import book
@@ -44,6 +46,7 @@ ENUMS: dict[str, type[StrEnum]] = {
     "reason": Reason,
     "gone": Gone,
     "cause": Cause,
+    "going": Going,
     "demo.came": Came,
 }
 LITERAL = re.compile(r"""\b(?:t|text)\(\s*f?['"]([a-z_.0-9]+)['"]\s*[,)]""")
@@ -96,6 +99,10 @@ def test_every_word_of_the_page_is_there(words: Catalogue) -> None:
         f"ui.room.{room}" for room in ROOMS if room != "device"
     }
     assert made - words.codes == set()
+
+
+def test_every_unit_of_a_span_has_words(words: Catalogue) -> None:
+    assert {f"ui.unit.{unit}" for unit in ("s", *(unit for _, unit in SPANS))} - words.codes == set()
 
 
 def test_the_demo_controls_have_words(words: Catalogue) -> None:

@@ -34,7 +34,16 @@ pytestmark = pytest.mark.slow
 
 STATIC = Path(rooms.__file__).with_name("static")
 HTMLLANG = {"zh": "zh-CN", "en": "en"}
-ROOMS = ("/", "/lanes", "/alarms", "/more", "/devices/pump-1", "/devices/tank", "/devices/lift-a")
+ROOMS = (
+    "/",
+    "/lanes",
+    "/alarms",
+    "/telemetry",
+    "/more",
+    "/devices/pump-1",
+    "/devices/tank",
+    "/devices/lift-a",
+)
 
 
 @pytest.mark.parametrize("lang", ["zh", "en"])

@@ -1,11 +1,12 @@
 """`telemetry dead-letters`: lines that a server will never take as they are, and why."""
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from sitewarden.gateway.cli.common import SITE, Config, Failure, Json, counted, print_json, table
+from sitewarden.gateway.cli.common import SITE, Config, Failure, Json, counted, print_json, refused, table
 from sitewarden.gateway.cli.remote import Gateway
 
 PAGE = 1000  # rows asked for at once
@@ -87,8 +88,9 @@ def discard(ids: Ids = None, every: Every = False, config: Config = SITE) -> Non
 @dead_letters.command()
 def export(
     file: Annotated[
-        typer.FileTextWrite, typer.Argument(help="Where to; without it the terminal.", metavar="FILE")
-    ] = "-",
+        Path | None,
+        typer.Argument(help="Where to; without it the terminal.", metavar="FILE", show_default=False),
+    ] = None,
     config: Config = SITE,
 ) -> None:
     """The bare lines, the newest first, as any tool for line protocol reads them.
@@ -96,7 +98,14 @@ def export(
     \b
     sitewarden telemetry dead-letters export rejected.lp
     """
-    file.writelines(f"{one['line']}\n" for one in _letters(Gateway(config)))
+    lines = "".join(f"{one['line']}\n" for one in _letters(Gateway(config)))
+    if file is None:
+        print(lines, end="")
+        return
+    try:
+        file.write_text(lines, encoding="utf-8")
+    except OSError as error:
+        raise refused(file, error) from error
 
 
 def _act(what: str, ids: list[int] | None, every: bool, config: Config) -> int:

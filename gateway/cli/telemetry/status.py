@@ -24,6 +24,7 @@ def status(as_json: Json = False, config: Config = SITE) -> None:
         print(_destinations(found["destinations"], gateway))
         if found["spool"]:
             print("\n" + _spool(found["spool"], gateway))
+        print(f"written to disks since the start: {size(found['written'])}")
     else:
         print("Telemetry goes nowhere: the configuration names no sinks.")
 
@@ -61,7 +62,6 @@ def _spool(spool: dict[str, Any], gateway: Gateway) -> str:
         f"spool: {size(spool['bytes'])} of {size(spool['limit'])} ({share})",
         f"  to be delivered: {large(spool['undelivered'])} lines{oldest}",
         f"  delivered and kept: {large(spool['kept'])} lines",
-        f"  written to the disk since the start: {size(spool['written'])}",
     ]
     if spool["held"]:
         lines.append(f"  waiting until the clock can be believed: {large(spool['held'])} lines")

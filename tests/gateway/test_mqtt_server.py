@@ -1,22 +1,19 @@
-"""The MQTT sink against a real mosquitto, seen by an independent subscriber."""
+"""The JSON transport behind its carrier and spool, against a real mosquitto, and seen by another client."""
 
 import json
 import threading
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import timedelta
 from pathlib import Path
 
-import paho.mqtt.client as paho
 import pytest
-from paho.mqtt.enums import CallbackAPIVersion
 
-from sitewarden.config.sinks import MqttPlan
-from sitewarden.gateway.clock import Clock
-from sitewarden.gateway.hub import Hub
-from sitewarden.gateway.sinks.mqtt.sink import MqttSink
+from sitewarden.config.sinks import CommandPlan, Filter, Kind
+from sitewarden.gateway.sinks.lines import Lines
+from sitewarden.gateway.sinks.mqtt import connection
 from sitewarden.rules.model import (
+    Action,
     Alarm,
     AlarmChange,
     AlarmState,
@@ -24,249 +21,319 @@ from sitewarden.rules.model import (
     Effect,
     FireChange,
     FireStage,
+    Keep,
     LinkChanged,
     Passage,
     PermitKind,
-    Reading,
     Severity,
     Stamp,
-    Trouble,
 )
+from tests.gateway.broker_stage import Stage, telling, without
+from tests.gateway.witness import witness
 from tests.servers import Peer, black_hole, mosquitto, running, until
 
 pytestmark = pytest.mark.server
 
-AT = Stamp(datetime(2026, 3, 1, tzinfo=UTC), 1.0)
-ALARM = Alarm("tank-low", "tank-low", Severity.HIGH, AlarmState.UNACKNOWLEDGED, AT, "tank-1.level")
-STANDING: Sequence[Effect] = (
-    Reading("pump-1.pressure", 0.41, AT),
-    LinkChanged("pump-1", True, AT),
-    AlarmChange(ALARM, AlarmState.UNACKNOWLEDGED, AT),
-    FireChange(FireStage.NORMAL, FireStage.NORMAL, AT),
-)
-
-
-class Witness:
-    """Another client: what it was told, by topic."""
-
-    def __init__(self, port: int) -> None:
-        self.heard: list[tuple[str, bytes, bool]] = []
-        self._client = paho.Client(CallbackAPIVersion.VERSION2)
-        self._client.on_connect = lambda client, *_: client.subscribe("sitewarden/#", 1)
-        self._client.on_message = lambda _, __, it: self.heard.append((it.topic, it.payload, it.retain))
-        self._client.reconnect_delay_set(0.1, 0.2)
-        self._client.connect("127.0.0.1", port)
-        self._client.loop_start()
-
-    def has(self, topic: str, payload: bytes | None = None) -> bool:
-        return any(it[0] == f"sitewarden/cuihu/{topic}" and payload in (None, it[1]) for it in self.heard)
-
-    def last(self, topic: str) -> dict[str, object]:
-        found: dict[str, object] = json.loads([it[1] for it in self.heard if it[0].endswith(topic)][-1])
-        return found
-
-    def close(self) -> None:
-        self._client.disconnect()
-        self._client.loop_stop()
-
-
-@contextmanager
-def witness(peer: Peer) -> Iterator[Witness]:
-    it = Witness(peer.port)
-    try:
-        yield it
-    finally:
-        it.close()
-
-
-class Stage:
-    def __init__(self, port: int, present: Sequence[Effect] = ()) -> None:
-        self.hub, self.troubles = Hub(), list[Trouble]()
-        self.present = list(present)
-        plan = MqttPlan("broker", "127.0.0.1", port)
-        self.sink = MqttSink(plan, "cuihu", self.hub, self.troubles.append, Clock(), lambda: self.present)
-        self.sink.start()
-
-    def tell(self, *effects: Effect) -> None:
-        self.present += effects
-        self.hub.publish(effects)
-
-    def told(self) -> bool:
-        return until(lambda: self.sink.status().up and not self.sink.status().waiting)
+PRESSURE = "point/pump-1/pressure"
 
 
 @pytest.fixture
-def stage(tmp_path: Path) -> Iterator[tuple[Peer, Stage]]:
-    with running(mosquitto(tmp_path)) as peer:
-        it = Stage(peer.port)
-        yield peer, it
-        it.sink.stop()
+def peer(tmp_path: Path) -> Iterator[Peer]:
+    with running(mosquitto(tmp_path)) as it:
+        yield it
 
 
-def test_state_is_retained_for_whoever_comes_later(stage: tuple[Peer, Stage]) -> None:
-    peer, it = stage
-    it.tell(
-        Reading("pump-1.pressure", 0.41, AT),
-        Reading("pump-1.pressure", 0.42, AT),
-        LinkChanged("pump-1", True, AT),
-        AlarmChange(ALARM, AlarmState.NORMAL, AT),
-    )
-    assert until(lambda: it.sink.status().sent >= 3 and it.sink.status().waiting == 0)
+@pytest.fixture
+def stage(tmp_path: Path, peer: Peer) -> Iterator[Stage]:
+    with telling(tmp_path / "spool.db", peer.port) as it:
+        yield it
+
+
+def alarm(it: Stage, state: AlarmState, raised: Stamp | None = None) -> tuple[Effect, Effect]:
+    """As the core says it: what it keeps, and that it changed."""
+    now = it.now()
+    stands = Alarm("tank-low", "condition", Severity.HIGH, state, raised or now, "tank.level")
+    kept = None if state is AlarmState.NORMAL else stands
+    return Keep("alarm/tank-low", kept), AlarmChange(stands, AlarmState.NORMAL, now)
+
+
+def ago(it: Stage, seconds: float) -> Stamp:
+    now = it.now()
+    return Stamp(now.wall - timedelta(seconds=seconds), now.mono - seconds)
+
+
+def test_state_is_retained_for_whoever_comes_later(peer: Peer, stage: Stage) -> None:
+    stage.tell(stage.read(0.41))
+    stage.tell(stage.read(0.42), LinkChanged("pump-1", True, stage.now()))
+    stage.tell(*alarm(stage, AlarmState.UNACKNOWLEDGED))
+    assert stage.is_told()
     with witness(peer) as seen:
-        assert until(lambda: len(seen.heard) >= 4)
+        assert until(lambda: len(seen.heard) >= 5)
         assert all(retained for _, _, retained in seen.heard)
-        assert seen.has("status", b"online")
-        assert seen.last("point/pump-1/pressure") == {
-            "value": 0.42,
-            "quality": "good",
-            "reason": "",
-            "at": "2026-03-01T00:00:00+00:00",
-        }
+        assert seen.said("status") == [b"online"]
+        reading = seen.last(PRESSURE)
+        assert (reading["value"], reading["quality"], reading["reason"]) == (0.42, "good", "")
         assert seen.last("device/pump-1")["up"] is True
         assert seen.last("alarm/tank-low")["state"] == "unacknowledged"
+        assert seen.last("fire")["stage"] == "normal"
 
 
-def test_a_passage_is_an_event_with_its_card_masked(stage: tuple[Peer, Stage]) -> None:
-    peer, it = stage
+def test_every_reading_comes_and_in_order(peer: Peer, stage: Stage) -> None:
+    with witness(peer) as seen:
+        assert until(lambda: seen.has("status", b"online"))
+        for n in range(20):
+            stage.tell(*(stage.read(float(n * 50 + m)) for m in range(50)))
+        assert until(lambda: len(seen.said(PRESSURE)) == 1000)
+        assert [json.loads(it)["value"] for it in seen.said(PRESSURE)] == list(range(1000))
+
+
+def test_a_passage_is_an_event_with_its_card_masked(peer: Peer, stage: Stage) -> None:
     with witness(peer) as seen:
         assert until(lambda: seen.has("status"))
-        it.hub.publish([Passage("in-1", "01000734E0", Direction.IN, AT, PermitKind.MONTHLY)])
-        assert until(lambda: seen.has("passage/in-1"))
-        assert seen.last("passage/in-1") == {
-            "direction": "in",
-            "kind": "monthly",
-            "card": "…4E0",
-            "at": "2026-03-01T00:00:00+00:00",
-        }
+        stage.tell(Passage("entrance", "01000734E0", Direction.IN, stage.now(), PermitKind.MONTHLY))
+        assert until(lambda: seen.has("passage/entrance"))
+        told = seen.last("passage/entrance")
+        assert (told["direction"], told["kind"], told["card"]) == ("in", "monthly", "…4E0")
         assert not any(b"01000734E0" in payload or "01000734E0" in topic for topic, payload, _ in seen.heard)
     with witness(peer) as later:
         assert until(lambda: later.has("status"))
-        assert not later.has("passage/in-1")
+        assert not later.has("passage/entrance")
 
 
-def test_the_last_will_speaks_when_the_gateway_cannot(stage: tuple[Peer, Stage]) -> None:
-    peer, _ = stage
+def test_a_stop_says_goodbye(peer: Peer, stage: Stage) -> None:
     with witness(peer) as seen:
         assert until(lambda: seen.has("status", b"online"))
-        # A second client of the same name makes the broker close the first one without its goodbye.
-        usurper = paho.Client(CallbackAPIVersion.VERSION2, client_id="sitewarden/cuihu/broker")
-        usurper.connect("127.0.0.1", peer.port)
-        usurper.loop_start()
-        assert until(lambda: seen.has("status", b"offline"))
-        usurper.disconnect()
-        usurper.loop_stop()
-        assert until(lambda: [it[1] for it in seen.heard if it[0].endswith("status")][-1] == b"online")
-
-
-def test_a_stop_says_goodbye(stage: tuple[Peer, Stage]) -> None:
-    peer, it = stage
-    with witness(peer) as seen:
-        assert until(lambda: seen.has("status", b"online"))
-        it.sink.stop()
+        stage.carrier.stop()
         assert until(lambda: seen.has("status", b"offline"))
 
 
-def test_a_broker_that_comes_back_hears_all_it_missed(stage: tuple[Peer, Stage]) -> None:
-    peer, it = stage
-    it.tell(Reading("pump-1.pressure", 0.41, AT), Reading("pump-2.pressure", 1.0, AT))
-    assert until(lambda: it.sink.status().sent == 2)
-    peer.stop(kill=True)
-    assert until(lambda: not it.sink.status().up)
-    passages = [Passage(f"in-{n}", "", Direction.IN, AT) for n in range(100)]
-    it.hub.publish(passages)
-    it.tell(Reading("pump-1.pressure", 0.5, AT))
-    peer.start()
-    with witness(peer) as seen:
-        assert until(lambda: it.sink.status().up and it.sink.status().waiting == 0)
-        assert until(lambda: seen.has("point/pump-2/pressure"))
-        assert seen.last("point/pump-1/pressure")["value"] == 0.5
-        assert seen.last("point/pump-2/pressure")["value"] == 1.0
-    assert it.sink.status().lost == 0
-    assert it.sink.status().sent >= 2 + 100 + 2
-
-
-def test_what_stood_before_the_sink_began_is_retained_and_again_by_a_broker_that_forgot_it(
-    stage: tuple[Peer, Stage],
-) -> None:
-    peer, it = stage
-    it.sink.stop()
-    it = Stage(peer.port, STANDING)
+def test_what_stood_before_is_retained_and_again_by_a_broker_that_forgot_it(peer: Peer, stage: Stage) -> None:
+    stage.tell(stage.read(0.41), LinkChanged("pump-1", True, stage.now()))
+    stage.tell(*alarm(stage, AlarmState.UNACKNOWLEDGED))
+    stage.tell(FireChange(FireStage.NORMAL, FireStage.FIRE, stage.now(), "panel"))
     for _ in range(2):
-        assert it.told()
+        assert stage.is_told()
         with witness(peer) as seen:
-            assert until(lambda: len(seen.heard) >= 1 + len(STANDING))
+            assert until(lambda: len(seen.heard) >= 5)
             assert all(retained for _, _, retained in seen.heard)
-            assert seen.last("point/pump-1/pressure")["value"] == 0.41
+            assert seen.last(PRESSURE)["value"] == 0.41
             assert seen.last("device/pump-1")["up"] is True
             assert seen.last("alarm/tank-low")["state"] == "unacknowledged"
-            assert seen.last("fire")["stage"] == "normal"
+            assert seen.last("fire")["stage"] == "fire"
         peer.stop(kill=True)
-        assert until(lambda: not it.sink.status().up)
+        assert until(lambda: not stage.carrier.status().up)
         peer.start()  # it keeps nothing on disk
-    it.sink.stop()
 
 
-def test_an_alarm_that_is_over_is_told_and_forgotten(stage: tuple[Peer, Stage]) -> None:
-    peer, it = stage
-    it.tell(AlarmChange(ALARM, AlarmState.NORMAL, AT))
+def test_an_alarm_that_is_over_is_told_and_forgotten(peer: Peer, stage: Stage) -> None:
+    raised = stage.now()
+    stage.tell(*alarm(stage, AlarmState.UNACKNOWLEDGED, raised))
     with witness(peer) as seen:
         assert until(lambda: seen.has("alarm/tank-low"))
-        it.present.clear()
-        over = replace(ALARM, state=AlarmState.NORMAL)
-        it.hub.publish([AlarmChange(over, AlarmState.UNACKNOWLEDGED, AT)])
+        stage.tell(*alarm(stage, AlarmState.NORMAL, raised))
         assert until(lambda: seen.has("alarm/tank-low", b""))
-        told = [payload for topic, payload, _ in seen.heard if topic.endswith("tank-low")]
-        assert [json.loads(it)["state"] for it in told[:-1]] == ["unacknowledged", "normal"]
+        told = [json.loads(it)["state"] for it in seen.said("alarm/tank-low") if it]
+        assert list(dict.fromkeys(told)) == ["unacknowledged", "normal"]
     with witness(peer) as later:
         assert until(lambda: later.has("status"))
         assert not later.has("alarm/tank-low")
 
 
-def test_what_a_reload_removed_is_forgotten_even_by_a_broker_that_was_away(
-    stage: tuple[Peer, Stage],
-) -> None:
-    peer, it = stage
-    it.tell(*STANDING)
-    assert until(lambda: it.sink.status().sent == len(STANDING))
+def test_what_a_reload_removed_is_forgotten_though_it_was_still_on_its_way(peer: Peer, stage: Stage) -> None:
+    stage.tell(stage.read(0.41), stage.read(1.5, "tank.level"), LinkChanged("pump-1", True, stage.now()))
+    assert stage.is_told()
     with witness(peer) as seen:
-        assert until(lambda: seen.has("fire"))
-        it.present[:] = STANDING[1:]
-        it.sink.site_changed()
-        assert until(lambda: seen.has("point/pump-1/pressure", b""))
-        it.present[:] = STANDING[2:]
-        peer.stop(kill=True)
-        assert until(lambda: not it.sink.status().up)
-        it.sink.site_changed()
-        peer.start()
-        assert until(lambda: seen.has("device/pump-1", b""))
+        stage.site = without(stage.site, "pump-1")
+        stage.board = stage.board.carried(stage.site)
+        stage.carrier.site_changed()
+        assert until(lambda: seen.has(PRESSURE, b"") and seen.has("device/pump-1", b""))
+        stage.tell(stage.read(0.42), stage.read(1.6, "tank.level"))
+        assert until(lambda: seen.last("point/tank/level")["value"] == 1.6)
+        assert until(lambda: seen.has("history/point"))
     with witness(peer) as later:
         assert until(lambda: later.has("fire"))
+        assert not later.has(PRESSURE)
         assert not later.has("device/pump-1")
-        assert not later.has("point/pump-1/pressure")
 
 
-def test_a_reload_that_alters_the_sink_as_well_removes_no_less(stage: tuple[Peer, Stage]) -> None:
-    peer, it = stage
-    it.tell(*STANDING)
-    assert until(lambda: it.sink.status().sent == len(STANDING))
-    it.sink.stop()
-    other = Stage(peer.port, STANDING)
-    other.present[:] = STANDING[1:]
-    other.sink.site_changed()
-    assert other.told()
+def test_what_a_reload_removed_is_forgotten_by_a_broker_that_was_away(tmp_path: Path) -> None:
+    kept = ("persistence true", f"persistence_location {tmp_path}/")
+    with running(mosquitto(tmp_path, *kept)) as peer, telling(tmp_path / "spool.db", peer.port) as stage:
+        stage.tell(stage.read(0.41), stage.read(1.5, "tank.level"))
+        assert stage.is_told()
+        peer.stop()
+        assert until(lambda: not stage.carrier.status().up)
+        stage.site = without(stage.site, "pump-1")
+        stage.board = stage.board.carried(stage.site)
+        stage.carrier.site_changed()
+        peer.start()
+        assert stage.is_told()
+        with witness(peer) as later:
+            assert until(lambda: later.has("point/tank/level"))
+            assert not later.has(PRESSURE)
+
+
+def test_a_reload_that_alters_the_sink_as_well_removes_no_less(peer: Peer, stage: Stage) -> None:
+    stage.tell(stage.read(0.41), stage.read(1.5, "tank.level"))
+    assert stage.is_told()
+    stage.carrier.stop()
+    with witness(peer) as seen:
+        stage.start()
+        stage.site = without(stage.site, "pump-1")
+        stage.board = stage.board.carried(stage.site)
+        stage.carrier.site_changed()
+        assert until(lambda: seen.has(PRESSURE, b""))
     with witness(peer) as later:
-        assert until(lambda: later.has("fire") and later.has("device/pump-1"))
-        assert not later.has("point/pump-1/pressure")
-    other.sink.stop()
+        assert until(lambda: later.has("point/tank/level") and later.has("fire"))
+        assert not later.has(PRESSURE)
 
 
-def test_a_broker_that_hangs_holds_up_nobody() -> None:
+def test_what_an_outage_left_is_history_and_the_state_stays_the_newest(tmp_path: Path, peer: Peer) -> None:
+    stage = Stage(tmp_path / "spool.db", peer.port)
+    for n in range(100):
+        at = ago(stage, 3600 - n)
+        stage.tell(stage.read(float(n), at=at), Passage("entrance", "", Direction.IN, at))
+    stage.tell(stage.read(1000.0))
+    with witness(peer) as seen:
+        stage.start()
+        assert stage.is_told()
+        assert until(lambda: seen.has("history/point") and seen.has("history/passage"))
+        items = [it for payload in seen.said("history/point") for it in json.loads(payload)]
+        assert [it["value"] for it in items if it["value"] < 1000.0] == list(range(100))
+        assert {it["topic"] for it in items} == {PRESSURE}
+        assert len([it for payload in seen.said("history/passage") for it in json.loads(payload)]) == 100
+        assert {json.loads(it)["value"] for it in seen.said(PRESSURE)} == {1000.0}
+        assert not seen.has("passage/entrance")
+        assert not any(retained for topic, _, retained in seen.heard if "/history/" in topic)
+    with witness(peer) as later:
+        assert until(lambda: later.has(PRESSURE))
+        assert later.last(PRESSURE)["value"] == 1000.0
+        assert not any("/history/" in topic for topic, _, _ in later.heard)
+    stage.close()
+
+
+def test_a_line_that_is_none_is_a_dead_letter_and_the_others_are_told(peer: Peer, stage: Stage) -> None:
+    ns = Lines(stage.site.id).format([stage.read(0.0)])[0][0]
+    lines = [line for _, line in Lines(stage.site.id).format([stage.read(float(n)) for n in range(50)])]
+    lines[25:25] = [b"no line at all", b"reading,site=cuihu value=1.0 1"]
+    with witness(peer) as seen:
+        stage.spool.append(lines, ns, ns)
+        assert stage.is_told()
+        assert until(lambda: len(seen.said(PRESSURE)) >= 50)
+        assert stage.carrier.status().lost == 2
+        assert {json.loads(it)["value"] for it in seen.said(PRESSURE)} == {float(n) for n in range(50)}
+
+
+def test_only_what_the_destination_is_given_is_told(tmp_path: Path, peer: Peer) -> None:
+    only = Filter(frozenset({Kind.READING}), ("pump-*",))
+    with telling(tmp_path / "spool.db", peer.port, only=only) as stage, witness(peer) as seen:
+        stage.tell(stage.read(1.5, "tank.level"), LinkChanged("pump-1", True, stage.now()), stage.read(0.41))
+        assert stage.is_told()
+        assert until(lambda: seen.has(PRESSURE))
+        assert {topic for topic, _, _ in seen.heard} <= {
+            f"sitewarden/cuihu/{it}" for it in (PRESSURE, "status")
+        }
+
+
+def test_a_broker_that_hangs_holds_up_nobody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connection, "ANSWER", 0.5)
     with black_hole() as port:
-        it = Stage(port)
-        it.hub.publish([Reading("pump-1.pressure", 0.41, AT)])
-        assert until(lambda: it.sink.status().waiting == 1)
-        stopping = threading.Thread(target=it.sink.stop)
+        stage = Stage(tmp_path / "spool.db", port)
+        stage.start()
+        stage.tell(stage.read(0.41))
+        stopping = threading.Thread(target=stage.carrier.stop)
         stopping.start()
         stopping.join(2.5)
         assert not stopping.is_alive()
-        assert not it.sink.status().up
+        assert not stage.carrier.status().up
+        stage.spool.close()
+
+
+# -- Home Assistant ------------------------------------------------------------------------------
+
+TANK = "homeassistant/device/sitewarden_cuihu_tank/config"
+
+
+def test_home_assistant_is_told_of_each_device_and_again_when_it_is_born(tmp_path: Path, peer: Peer) -> None:
+    with (
+        telling(tmp_path / "spool.db", peer.port, home_assistant="homeassistant") as stage,
+        witness(peer, "homeassistant/#") as seen,
+    ):
+        assert until(lambda: seen.has(TANK.partition("/")[2]))
+        told = seen.last(TANK.partition("/")[2])
+        assert (told["o"]["name"], told["dev"]["name"]) == ("Sitewarden", "屋顶水箱")
+        seen.publish("homeassistant/status", b"offline")
+        count = len(seen.heard)
+        seen.publish("homeassistant/status", b"online")
+        assert until(lambda: sum(topic == TANK for topic, _, _ in seen.heard[count:]) == 1)
+        stage.site = without(stage.site, "tank")
+        stage.board = stage.board.carried(stage.site)
+        stage.carrier.site_changed()
+        assert until(lambda: seen.heard and (TANK, b"", False) in seen.heard)
+    with witness(peer, "homeassistant/#") as later:
+        assert until(lambda: later.heard)
+        assert all(retained for _, _, retained in later.heard)
+        assert TANK not in {topic for topic, _, _ in later.heard}
+
+
+# -- commands ------------------------------------------------------------------------------------
+
+OPEN = "sitewarden/cuihu/command/lane/entrance/open"
+
+
+def command(stage: Stage, **more: object) -> bytes:
+    return json.dumps({"reason": "ambulance", "at": stage.now().wall.isoformat()} | more).encode()
+
+
+def test_a_listed_command_is_done_and_answered_and_no_other_is_heard(tmp_path: Path, peer: Peer) -> None:
+    listed = (CommandPlan("lane/entrance/open", "guard"),)
+    with telling(tmp_path / "spool.db", peer.port, commands=listed) as stage, witness(peer) as seen:
+        assert until(lambda: seen.has("status", b"online"))
+        seen.publish(OPEN.replace("entrance", "exit"), command(stage))
+        seen.publish(OPEN, command(stage, by="control room"))
+        assert until(lambda: seen.has("open/answer"))
+        assert seen.last("entrance/open/answer")["result"] == "done"
+        (asked,) = stage.asked
+        assert (asked.action, asked.target, asked.by, asked.reason) == (
+            Action.OPEN,
+            "entrance",
+            "mqtt/broker/control room",
+            "ambulance",
+        )
+        assert not seen.has("exit/open/answer")
+
+
+def test_a_retained_command_is_refused_at_every_connection(tmp_path: Path, peer: Peer) -> None:
+    listed = (CommandPlan("lane/+/open", "guard"),)
+    stage = Stage(tmp_path / "spool.db", peer.port, commands=listed)
+    with witness(peer) as seen:
+        seen.publish(OPEN, command(stage), retain=True)
+        stage.start()
+        assert until(lambda: seen.has("open/answer"))
+        assert seen.last("open/answer")["why"] == "retained"
+    assert not stage.asked
+    stage.close()
+
+
+def test_a_command_that_waited_for_us_at_the_broker_is_refused(tmp_path: Path, peer: Peer) -> None:
+    """The session of the gateway's last run is still there, and what was published meanwhile with it."""
+    listed = (CommandPlan("lane/+/open", "guard"),)
+    with telling(tmp_path / "spool.db", peer.port, commands=listed) as first, witness(peer) as seen:
+        assert until(lambda: seen.has("status", b"online"))
+        waits = command(first, at=(first.now().wall - timedelta(minutes=1)).isoformat())
+    with witness(peer) as seen:
+        seen.publish(OPEN, waits)
+        with telling(tmp_path / "spool.db", peer.port, commands=listed) as second:
+            assert until(lambda: seen.has("open/answer"))
+            assert seen.last("open/answer")["why"] == "stale"
+            assert not second.asked
+
+
+def test_without_a_list_nothing_is_subscribed_to(peer: Peer, stage: Stage) -> None:
+    with witness(peer) as seen:
+        assert until(lambda: seen.has("status", b"online"))
+        seen.publish(OPEN, command(stage))
+        stage.tell(replace(stage.read(0.41)))
+        assert until(lambda: seen.has(PRESSURE))
+        assert not seen.has("open/answer")
+    assert not stage.asked

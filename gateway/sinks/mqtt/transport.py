@@ -22,6 +22,7 @@ from sitewarden.gateway.sinks.sieve import Sieve
 from sitewarden.rules.model import Effect
 
 CHUNK: Final = 500  # messages that the broker must have acknowledged within its time-out
+LATE: Final = 60_000_000_000  # ns after which nothing has happened just now any more
 TAKEN: Final = Answer(Kind.TAKEN)
 
 Present = Callable[[], Iterable[Effect]]
@@ -122,15 +123,18 @@ class JsonTransport(Transport):
         now, board = _ns(self._clock), self._board()
         messages, late = list[Message](), list[Topic]()
         for record, it in records:
-            if not (it.state or it.over):
-                messages.append(self._message(it.name, it.payload))
-            elif _known(record, board) and self._retained.is_news(it, now):
-                messages.append(self._message(it.name, it.payload, retain=it.state))
-                if it.over:
-                    messages.append(self._message(it.name, b"", retain=True))
-            else:
+            if not self._is_news(record, it, board, now):
                 late.append(it)
+                continue
+            messages.append(self._message(it.name, it.payload, retain=it.state))
+            if it.over:
+                messages.append(self._message(it.name, b"", retain=True))
         return [*messages, *self._history(late)]
+
+    def _is_news(self, record: Record, it: Topic, board: Board, now: int) -> bool:
+        if it.state or it.over:
+            return _known(record, board) and self._retained.is_news(it, now)
+        return it.ns > now - LATE
 
     def _history(self, topics: Iterable[Topic]) -> list[Message]:
         return [self._message(name, payload) for name, payload in history(topics)]

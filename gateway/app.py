@@ -61,7 +61,7 @@ class App:
         self.tokens = Tokens(site.data / "access.db")
         self.hub = Hub()
         self.outlets = Outlets(site, self.hub, self.clock, self._report, lambda: self.board, self.operate)
-        self.trend = self.outlets.trend
+        self.trend, self.telemetry = self.outlets.trend, self.outlets.telemetry
         # Before the cards are read: a change in between is told twice, not never.
         self._revision = self.cards.revision()
         permits, self._unknown = self.cards.all(), len(self.cards.unreadable())

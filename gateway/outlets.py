@@ -10,6 +10,7 @@ from functools import partial
 from sitewarden.config.plan import Site
 from sitewarden.config.sinks import InfluxPlan, MqttPlan, Payload, SinkPlan
 from sitewarden.gateway.api.house import Status
+from sitewarden.gateway.blocks import Loss
 from sitewarden.gateway.board import Board
 from sitewarden.gateway.clock import Clock
 from sitewarden.gateway.eventlog import EventLog
@@ -19,6 +20,7 @@ from sitewarden.gateway.sinks.carrier import Carrier
 from sitewarden.gateway.sinks.lines import WANTED, Lines
 from sitewarden.gateway.spool import Spool
 from sitewarden.gateway.spool_writer import SpoolWriter
+from sitewarden.gateway.telemetry import Telemetry
 from sitewarden.gateway.trend import Trend
 from sitewarden.gateway.trend_writer import TrendWriter
 from sitewarden.gateway.troubles import Troubles
@@ -52,6 +54,7 @@ class Outlets:
         self._writer: SpoolWriter | None = None
         self.sinks: dict[str, Sink] = {}
         self._plans: dict[str, SinkPlan] = {}
+        self.telemetry = Telemetry(self.spool, lambda: self.sinks, self._lasting)
 
     def start(self) -> None:
         self._events.start()
@@ -121,6 +124,9 @@ class Outlets:
                 return JsonTransport(
                     plan, lambda: self._site, self._board, self._present, self._clock, self._operate
                 )
+
+    def _lasting(self) -> Sequence[Loss] | None:
+        return () if self._writer else None
 
     def _present(self) -> list[Effect]:
         return present(self._board(), self._clock.now())

@@ -127,6 +127,7 @@ class SpoolStats:
     kept: int = 0  # lines that everybody has
     held: int = 0  # lines that wait for the clock
     letters: Mapping[str, int] = field(default_factory=dict)  # dead ones a destination
+    backlog: Mapping[str, int] = field(default_factory=dict)  # lines of `pending` that are in that lane
 
     @property
     def fill(self) -> float:

@@ -348,4 +348,5 @@ class Spool:
             kept=total(cursors.kept()),
             held=spool_untimed.waiting(db),
             letters=spool_letters.counts(db),
+            backlog={name: total(cursors.lane(name, live=False)) for name in cursors.pending},
         )

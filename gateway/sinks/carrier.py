@@ -113,7 +113,7 @@ class Carrier:
         health, seen, name = self._health, self._spool.seen, self.plan.name
         now = self._clock.now()
         first = self._live.first
-        backlog, oldest = seen.pending.get(name, 0), seen.since.get(name)
+        backlog, oldest = seen.backlog.get(name, 0), seen.since.get(name)
         speed = self._backlog.rate.at(now.mono)
         return SinkStatus(
             name,

@@ -1,22 +1,45 @@
-"""A Sparkplug transport alone in a process, to be killed: `sparkplug_under_test.py FOLDER PORT`."""
+"""A spool and its way to a Sparkplug broker alone in a process, to be killed:
+`sparkplug_under_test.py FOLDER PORT`. It ends by itself once nothing is left."""
 
 import sys
 import time
 from pathlib import Path
 
-from sitewarden.rules.model import Reading
-
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from tests.gateway.test_sparkplug_server import Stage
+from sitewarden.config.sinks import MqttPlan, Payload
+from sitewarden.gateway.clock import Clock
+from sitewarden.gateway.sinks.carrier import Carrier
+from sitewarden.gateway.sinks.sparkplug.transport import SparkplugTransport
+from sitewarden.gateway.spool import Spool
+from tests.api.small_house import SmallHouse
+
+SPEED = 3000  # lines/s: long enough to be killed several times
+
+
+def carrier(folder: Path, port: int, spool: Spool) -> Carrier:
+    """Of the demo's site, with all its devices up."""
+    house = SmallHouse(folder)
+    house.up()
+    plan = MqttPlan("broker", "127.0.0.1", port, payload=Payload.SPARKPLUG, group="sites", backlog=SPEED)
+    clock = Clock()
+    return Carrier(
+        plan,
+        spool,
+        lambda trouble: None,
+        clock,
+        lambda: SparkplugTransport(plan, "cuihu", folder, lambda: house.board, lambda: (), clock),
+    )
 
 
 def main(folder: str, port: str) -> None:
-    stage = Stage(Path(folder), int(port))
-    stage.transport.prepare()
-    while True:
-        stage.send(Reading("tank.level", 1.5, stage.house.later(0.01)))
-        time.sleep(0.001)
+    spool = Spool(Path(folder) / "spool.db", ["broker"])
+    it = carrier(Path(folder), int(port), spool)
+    it.start()
+    while spool.stats().pending["broker"]:
+        time.sleep(0.01)
+    it.stop()
+    spool.close()
 
 
 if __name__ == "__main__":

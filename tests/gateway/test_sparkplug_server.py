@@ -1,17 +1,12 @@
 """The Sparkplug transport against a real mosquitto, heard by an independent host application."""
 
 import os
-import signal
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-import paho.mqtt.client as paho
 import pytest
-from paho.mqtt.enums import CallbackAPIVersion
 
 from sitewarden.config.sinks import Filter, Kind, MqttPlan, Payload
 from sitewarden.gateway.clock import Clock
@@ -23,48 +18,15 @@ from sitewarden.gateway.sinks.mqtt import connection
 from sitewarden.gateway.sinks.sparkplug.transport import SETTLED, SparkplugTransport
 from sitewarden.rules.model import LinkChanged, Reading, Reason
 from tests.api.small_house import SmallHouse
-from tests.gateway.sparkplug_definition import PAYLOAD
-from tests.gateway.sparkplug_host import REBIRTH, Host
+from tests.gateway.sparkplug_ear import Ear
+from tests.gateway.sparkplug_host import Host
 from tests.servers import Peer, mosquitto, running, until
 from tests.uplink import Uplink, Weather
 
 pytestmark = pytest.mark.server
 
-NCMD = "spBv1.0/sites/NCMD/cuihu"
 PLAN = MqttPlan("broker", "127.0.0.1", payload=Payload.SPARKPLUG, group="sites")
 TAKEN, LATER = answers.Kind.TAKEN, answers.Kind.LATER
-
-
-class Ear:
-    """Another client of the broker, with a host application behind it."""
-
-    def __init__(self, port: int) -> None:
-        self.host = Host("sites", "cuihu")
-        self._ready = False
-        self._client = paho.Client(CallbackAPIVersion.VERSION2)
-        self._client.on_connect = lambda client, *_: client.subscribe("spBv1.0/#", 2)
-        self._client.on_subscribe = lambda *_: setattr(self, "_ready", True)
-        self._client.on_message = lambda _, __, it: self._hear(it)
-        self._client.reconnect_delay_set(1, 1)
-        self._client.connect("127.0.0.1", port)
-        self._client.loop_start()
-        assert until(lambda: self._ready)
-
-    def _hear(self, it: paho.MQTTMessage) -> None:
-        if "/NCMD/" not in it.topic:
-            self.host.hear(it.topic, bytes(it.payload), it.qos, it.retain)
-
-    def command(self, payload: bytes, retain: bool = False) -> None:
-        self._client.publish(NCMD, payload, 0, retain).wait_for_publish(5.0)
-
-    def ask_for_birth(self, retain: bool = False) -> None:
-        command = PAYLOAD(timestamp=1)
-        command.metrics.add(name=REBIRTH, boolean_value=True)
-        self.command(command.SerializeToString(), retain)
-
-    def close(self) -> None:
-        self._client.disconnect()
-        self._client.loop_stop()
 
 
 class Stage:
@@ -232,24 +194,6 @@ def test_what_a_black_hole_swallowed_was_not_taken(
         assert it.send(swallowed, newer) is TAKEN
         assert until(lambda: host.values("tank", "level") == [1.0, 2.0, 3.0])
         assert [told.historical for told in host.told if told.device == "tank"] == [False, True, False]
-
-
-@pytest.mark.slow
-def test_the_last_will_speaks_for_a_gateway_that_was_killed(tmp_path: Path, peer: Peer) -> None:
-    program = Path(__file__).with_name("sparkplug_under_test.py")
-    with closing(Ear(peer.port)) as ear:
-        for bdseq in range(3):
-            command = [sys.executable, str(program), str(tmp_path), str(peer.port)]
-            with subprocess.Popen(command) as process:
-                try:
-                    assert until(lambda: len(ear.host.told) > 20, 20.0)
-                finally:
-                    process.send_signal(signal.SIGKILL)
-            assert until(lambda: not ear.host.online)
-            assert ear.host.heard[-1] == "NDEATH"
-            assert ear.host.bdseqs[-1] == ear.host.bdseq == bdseq
-            ear.host.told.clear()
-        assert ear.host.complaints == []
 
 
 def test_a_reload_is_a_new_birth(tmp_path: Path, peer: Peer) -> None:

@@ -104,7 +104,12 @@ class Outlets:
         return Status(started, clock_trusted, sinks, round(spool.fill * self.spool.most), limit)
 
     def _sink(self, plan: SinkPlan) -> Sink:
-        return Carrier(plan, self.spool, self._report, self._clock, partial(self._transport, plan))
+        connect = partial(self._transport, plan)
+        if isinstance(plan, MqttPlan) and plan.payload is Payload.JSON:
+            # It looks now at what it may have to take back: a reload that is under way removes it.
+            transport = connect()
+            return Carrier(plan, self.spool, self._report, self._clock, lambda: transport)
+        return Carrier(plan, self.spool, self._report, self._clock, connect)
 
     def _transport(self, plan: SinkPlan) -> Transport:
         """What each needs is imported for those alone who have such a server."""

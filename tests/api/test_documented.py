@@ -14,7 +14,9 @@ from sitewarden.gateway.api import models
 from sitewarden.gateway.api.access import ALLOWED, Needs, Permission
 from sitewarden.gateway.api.app import create_app
 from sitewarden.gateway.api.live import Happening
-from sitewarden.gateway.sinks.mqtt.sink import message
+from sitewarden.gateway.sinks.lines import Lines
+from sitewarden.gateway.sinks.mqtt.topics import topic
+from sitewarden.gateway.sinks.parse import parse
 from sitewarden.gateway.tokens import Role
 from sitewarden.rules.model import (
     Alarm,
@@ -181,10 +183,11 @@ TOLD: tuple[Effect, ...] = (
 
 
 def test_what_mqtt_is_told_is_as_written() -> None:
-    listed = {topic.strip("`"): (kept, payload.strip("`")) for topic, kept, payload in rows("MQTT")}
+    listed = {name.strip("`"): (kept, payload.strip("`")) for name, kept, payload in rows("MQTT")}
     del listed["status"]
-    told = {each.topic: each for each in map(message, TOLD) if each}
+    records = [parse(line) for _, line in Lines("cuihu").format(TOLD)]
+    told = {each.name: each for each in map(topic, records)}
     assert listed.keys() == told.keys()
-    for topic, (kept, payload) in listed.items():
-        assert (kept == "yes") is told[topic].retain, topic
-        assert json.loads(payload).keys() == told[topic].payload.keys(), topic
+    for name, (kept, payload) in listed.items():
+        assert (kept == "yes") is told[name].state, name
+        assert json.loads(payload).keys() == json.loads(told[name].payload).keys(), name

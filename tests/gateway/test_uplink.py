@@ -11,7 +11,7 @@ import pytest
 
 from sitewarden.gateway.clock import wall_now
 from tests.gateway.street import StreetSite
-from tests.gateway.test_mqtt_server import Witness, witness
+from tests.gateway.witness import Witness, witness
 from tests.servers import Peer, influx_query, influxd, mosquitto, running
 from tests.uplink import Uplink, Weather
 

@@ -105,7 +105,7 @@ class Carrier:
             self._transport.site_changed()
 
     def drain(self, on: bool) -> None:
-        """The backlog as fast as the server takes it, whatever the plan's limit."""
+        """The backlog as fast as the server takes it, whatever the plan's limit, until there is none."""
         self._backlog.throttle = Throttle(0 if on else self.plan.backlog)
 
     def status(self) -> SinkStatus:
@@ -177,6 +177,7 @@ class Carrier:
             return min(pause, IDLE)
         if self._serve(self._backlog):
             return 0.0
+        self.drain(False)
         if not live:
             self._health.taken(0)
         return IDLE

@@ -57,6 +57,7 @@ def test_the_backlog_keeps_to_its_limit_until_it_is_to_be_drained(tmp_path: Path
     assert uplink.carrier.status().draining
     uplink.run(1880.0)
     assert uplink.waiting == 0
+    assert not uplink.carrier.status().draining
     uplink.spool.close()
 
 

@@ -15,7 +15,7 @@ a reload and once a day, lest a server that deletes what is old forget it.
 
 import os
 import resource
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,7 +25,6 @@ from sitewarden.drivers.plan import BusPlan
 from sitewarden.gateway.api.house import Status
 from sitewarden.gateway.board import Board
 from sitewarden.gateway.catalogue import pick
-from sitewarden.gateway.records import micros
 from sitewarden.gateway.sinks.base import SinkStatus
 from sitewarden.gateway.sinks.lines import fields, head
 from sitewarden.rules.model import AlarmState, Stamp, Value
@@ -33,6 +32,9 @@ from sitewarden.rules.model import AlarmState, Stamp, Value
 PAUSE = 30.0  # s
 AGAIN = 86_400.0  # s until the points are told again
 NEW = (AlarmState.UNACKNOWLEDGED, AlarmState.RETURNED)  # alarms that nobody acknowledged yet
+
+Own = Mapping[str, str]
+"""Lines of the gateway's own, to be stamped: heads, and the fields of each."""
 
 _STATM = Path("/proc/self/statm")
 _PAGE = os.sysconf("SC_PAGE_SIZE")
@@ -51,6 +53,27 @@ class Process:
         return cls(int(_STATM.read_text().split()[1]) * _PAGE, used.ru_utime + used.ru_stime)
 
 
+class Vitals:
+    """What of all that is due. For one thread."""
+
+    def __init__(self, site: Callable[[], Site], signs: Callable[[], Own]) -> None:
+        """`site`: another one after a reload; `signs`: as `vitals` makes them of the moment."""
+        self._site, self._signs = site, signs
+        self._described: Site | None = None
+        self._next = self._again = 0.0
+
+    def due(self, mono: float) -> Own:
+        told: dict[str, str] = {}
+        if mono >= self._next:
+            self._next = mono + PAUSE
+            told |= self._signs()
+        site = self._site()
+        if site is not self._described or mono >= self._again:
+            self._described, self._again = site, mono + AGAIN
+            told |= points(site)
+        return told
+
+
 def vitals(
     site: Site,
     board: Board,
@@ -60,7 +83,7 @@ def vitals(
     journal_ok: bool,
     journal_refused: int,
     at: Stamp,
-) -> list[bytes]:
+) -> Own:
     """`queue_dropped`: effects that a listener was too slow to take; `journal_refused`: transactions that
     the disk did not take at once. Both, like `cpu`, count from the start of the gateway."""
     gateway: Mapping[str, Value] = {
@@ -74,12 +97,11 @@ def vitals(
         "journal_ok": journal_ok,
         "journal_refused": journal_refused,
     }
-    heads = {
+    return {
         head("gateway", site=site.id): fields(**gateway),
         head("site", site=site.id): fields(**_state(site, board)),
         **{head("sink", site=site.id, sink=it.name): fields(**_delivery(it)) for it in status.sinks},
     }
-    return _stamped(heads, at)
 
 
 def _state(site: Site, board: Board) -> Mapping[str, Value]:
@@ -109,15 +131,14 @@ def _delivery(sink: SinkStatus) -> Mapping[str, Value]:
     }
 
 
-def points(site: Site, at: Stamp) -> list[bytes]:
+def points(site: Site) -> Own:
     """What each point is called in the site's language, and what its numbers are in."""
-    heads = {
+    return {
         head(
             "point", site=site.id, device=device, point=point.name, profile=profile, unit=point.unit
         ): fields(title=_title(site, device, point))
         for device, profile, point in _points(site)
     }
-    return _stamped(heads, at)
 
 
 def _points(site: Site) -> Iterator[tuple[str, str, Point]]:
@@ -131,8 +152,3 @@ def _points(site: Site) -> Iterator[tuple[str, str, Point]]:
 def _title(site: Site, device: str, point: Point) -> str:
     lang = site.language
     return f"{pick(site.titles.get(device, {}), lang, device)} · {pick(point.label, lang, point.name)}"
-
-
-def _stamped(lines: Mapping[str, str], at: Stamp) -> list[bytes]:
-    ns = micros(at.wall) * 1000
-    return [f"{first}{told} {ns}".encode("utf-8", "replace") for first, told in lines.items()]

@@ -117,6 +117,10 @@ class Lines:
             for device, _, point in [loss.subject.partition(".")]
         ]
 
+    def stamped(self, told: Mapping[str, str], now: int) -> list[tuple[int, bytes]]:
+        """Lines of heads and fields."""
+        return [self._line(first, rest, now) for first, rest in told.items()]
+
     def _line(self, first: str, rest: str, at: int) -> tuple[int, bytes]:
         ns = self._instant(first, at)
         return ns, f"{first}{rest} {ns}".encode("utf-8", "replace")

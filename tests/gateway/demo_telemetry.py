@@ -79,17 +79,19 @@ def _operate(world: World, action: Action, target: str) -> None:
 
 
 def _told(site: Site, world: World) -> Demo:
-    board, lines, told = Board(site), Lines(site.id), points(site, START)
+    board, lines = Board(site), Lines(site.id)
+    told = lines.stamped(points(site), wall_ns(START))
     for step in range(int(MINUTES * 60 / PAUSE)):
         seen = len(world.effects)
         world.run(START.mono + (step + 1) * PAUSE)
         effects: list[Effect] = [effect for _, effect in world.effects[seen:]]
         board.apply(effects)
-        told += [line for _, line in lines.format(effects)]
+        told += lines.format(effects)
         sink = SinkStatus("influx", True, sent=100 * step, lag=0.4, rate=12.0)
         status = Status(START, True, (sink,), 1 << 20, 1 << 29)
-        told += vitals(site, board, status, Process(1 << 26, 0.5 * step), 0, True, 0, world.now)
+        signs = vitals(site, board, status, Process(1 << 26, 0.5 * step), 0, True, 0, world.now)
+        told += lines.stamped(signs, wall_ns(world.now))
     begun = wall_ns(START)
     away = Loss("link_down", 60, begun + 1030 * SECOND, begun + 1060 * SECOND, subject="pump-1")
-    told += [line for _, line in lines.lost([away], begun)]
-    return Demo(site, told, max(int(line.rpartition(b" ")[2]) for line in told))
+    told += lines.lost([away], begun)
+    return Demo(site, [line for _, line in told], max(ns for ns, _ in told))

@@ -74,11 +74,8 @@ def sent() -> list[bytes]:
     site = load(ROOT / "config" / "demo" / "site.yaml")
     lines = Lines(site.id)
     status = Status(AT, True, (SinkStatus("influx", True),), 1, 2)
-    return [
-        *(line for _, line in (*lines.format(EVERYTHING), *lines.lost([LOSS], 3))),
-        *points(site, AT),
-        *vitals(site, Board(site), status, Process(1, 1.0), 0, True, 0, LATER),
-    ]
+    own = {**points(site), **vitals(site, Board(site), status, Process(1, 1.0), 0, True, 0, LATER)}
+    return [line for _, line in (*lines.format(EVERYTHING), *lines.lost([LOSS], 3), *lines.stamped(own, 3))]
 
 
 def section(title: str) -> str:
@@ -170,4 +167,4 @@ def test_topics_are_of_measurements() -> None:
 def test_how_many_series_the_demo_has() -> None:
     series = {line.partition(b" ")[0] for line in demo().lines}
     assert f"{len(series)} in all" in section("How many series")
-    assert len(points(demo().site, AT)) == 134
+    assert len(points(demo().site)) == 134

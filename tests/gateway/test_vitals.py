@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 
 from sitewarden.gateway.sinks.base import SinkStatus
+from sitewarden.gateway.sinks.lines import Lines, wall_ns
 from sitewarden.gateway.sinks.parse import Record, parse
-from sitewarden.gateway.vitals import Process, points, vitals
-from sitewarden.rules.model import Action, Operator
+from sitewarden.gateway.vitals import AGAIN, Own, Process, Vitals, points, vitals
+from sitewarden.rules.model import Action, Operator, Stamp
 from tests.api.small_house import SmallHouse
 
 SINK = SinkStatus("influx", True, sent=9, waiting=7, lost=1, lag=0.4, backlog=5, rate=2.5, dead_letters=1)
@@ -25,8 +26,12 @@ def house(tmp_path: Path) -> Iterator[SmallHouse]:
 
 def told(house: SmallHouse) -> dict[str, Record]:
     at = house.later(60)
-    lines = vitals(house.site, house.board, house.status(), Process(1 << 26, 3.5), 4, False, 2, at)
-    return {record.measurement: record for record in map(parse, lines)}
+    signs = vitals(house.site, house.board, house.status(), Process(1 << 26, 3.5), 4, False, 2, at)
+    return {record.measurement: record for record in parsed(signs, at)}
+
+
+def parsed(own: Own, at: Stamp) -> list[Record]:
+    return [parse(line) for _, line in Lines("cuihu").stamped(own, wall_ns(at))]
 
 
 def test_how_the_gateway_is(house: SmallHouse) -> None:
@@ -78,7 +83,7 @@ def test_how_the_site_is(house: SmallHouse) -> None:
 
 
 def test_what_each_point_is_called_and_counted_in(house: SmallHouse) -> None:
-    records = [parse(line) for line in points(house.site, house.at)]
+    records = parsed(points(house.site), house.at)
     told = {(record.tags["device"], record.tags["point"]): record for record in records}
     assert len(told) == len(house.board.points)
     pressure = told["pump-1", "pressure"]
@@ -90,8 +95,19 @@ def test_what_each_point_is_called_and_counted_in(house: SmallHouse) -> None:
 
 def test_a_gateway_that_spools_nothing_has_an_empty_spool(house: SmallHouse) -> None:
     status = replace(house.status(), spool_bytes=0, spool_limit=0)
-    lines = vitals(house.site, house.board, status, Process(1, 1.0), 0, True, 0, house.at)
-    assert parse(lines[0]).fields["spool_fill"] == 0.0
+    signs = vitals(house.site, house.board, status, Process(1, 1.0), 0, True, 0, house.at)
+    assert parsed(signs, house.at)[0].fields["spool_fill"] == 0.0
+
+
+def test_signs_come_every_half_minute_and_points_with_another_site_or_day(house: SmallHouse) -> None:
+    sites = [house.site]
+    due = Vitals(lambda: sites[-1], lambda: {"gateway": "x=1"}).due
+    count = len(house.board.points)
+    assert [len(due(second)) for second in (5.0, 5.5, 34.9, 35.0, 35.5)] == [1 + count, 0, 0, 1, 0]
+    sites.append(replace(house.site, language="en"))
+    assert "Pump 1 · Pressure" in " ".join(due(36.0).values())
+    assert due(36.5) == {}
+    assert len(due(36.0 + AGAIN)) == 1 + count
 
 
 def test_what_this_process_takes() -> None:

@@ -46,7 +46,7 @@ class Answer:
 
 
 _DROPPED = re.compile(r"dropped=(\d+)")
-_UNPARSED = re.compile(r"unable to parse '(.+)': (.+)")
+_UNPARSED = re.compile(r"unable to parse '(.+)': (.+?)(?: dropped=\d+)?$", re.MULTILINE)
 _SHORT = 300  # characters
 
 

@@ -36,15 +36,14 @@ from sitewarden.gateway.sinks.pace import Rate, Size, Throttle
 from sitewarden.gateway.sinks.sieve import Sieve
 from sitewarden.gateway.spool import Spool, SpoolFailed
 
-IDLE = 0.5  # s between turns when there is nothing to send; something new ends it
+IDLE = 0.25  # s between turns when there is nothing to send; something new ends it
 HOLD = 10.0  # s between attempts while only a person can help
 RETRY_AFTER_MOST = 300.0  # s
 STUBBORN = 5  # times that 500 is answered to the same lines until they are suspected
 STRANGERS = 10  # lines rejected in a row, each alone, until it may be that no line is ever taken
 FRESH = timedelta(seconds=30)  # what is older goes to the backlog
 AHEAD = timedelta(minutes=10)  # what is stamped later than that waits
-LATELY = 60.0  # s
-OLD = timedelta(days=1)
+OLD = timedelta(days=1)  # that there is such a backlog should not last
 BATCH = 1000  # lines at once to a destination whose plan does not say
 
 
@@ -89,7 +88,7 @@ class Carrier:
         self._thread = Thread(target=self._run, name=f"sink {plan.name}", daemon=True)
         self._prepared = False
         self._newest = 0  # block
-        self._taken_at = self._late_at = float("-inf")
+        self._taken_at = float("-inf")
         self._strangers = 0  # lines that were rejected alone since one was taken
 
     def start(self) -> None:
@@ -198,7 +197,7 @@ class Carrier:
         now = self._clock.now()
         batch = self._read(way, now.wall)
         if batch and way is self._live and batch.blocks[0].last < _ns(now.wall - FRESH):
-            self._late_at = now.mono
+            self._health.late()
             self._spool.part(self.plan.name, _ns(now.wall - FRESH))
             batch = self._read(way, now.wall)
         way.first = batch.blocks[0].first if batch else None
@@ -296,9 +295,8 @@ class Carrier:
         return self._backoff.pause()
 
     def _watch(self) -> None:
-        now, first = self._clock.now(), self._backlog.first
-        old = first is not None and first < _ns(now.wall - OLD)
-        self._health.watch(now.mono - self._late_at < LATELY, old)
+        first = self._backlog.first
+        self._health.watch(old=first is not None and first < _ns(self._clock.now().wall - OLD))
 
 
 def _lines(batch: Batch) -> Sequence[bytes]:

@@ -12,6 +12,7 @@ from sitewarden.rules.model import Value
 AWAY_AFTER = 5.0  # s of failures until it is a trouble
 REJECTS_OVER = 60.0  # s without a reject until that trouble is over
 LATE_AFTER = 60.0  # s that a server has been there, until live lines that come late are a trouble
+LATE_OVER = 60.0  # s without such lines until that trouble is over
 OLD_AFTER = 3600.0  # s that it has been there, until old lines that are still to be sent are one
 
 
@@ -29,6 +30,7 @@ class Health:
         self.error_at: datetime | None = None
         self._failing_since: float | None = None
         self._rejected_at: float | None = None
+        self._late_at: float | None = None
 
     def taken(self, lines: int) -> None:
         """0: there is nothing to send, and the server is there."""
@@ -58,17 +60,27 @@ class Health:
         elif now - self._failing_since >= AWAY_AFTER:
             self.troubles.on("sink_away", self._name, params)
 
-    def watch(self, late: bool, old: bool) -> None:
-        """`late`: what is live did not get there in time lately; `old`: the backlog is of another day."""
+    def late(self) -> None:
+        """What is live did not get there in time; who has only just come back may need a while."""
+        if self._there > LATE_AFTER:
+            self._late_at = self._clock.mono()
+
+    def watch(self, old: bool) -> None:
+        """`old`: the backlog is of another day."""
         now = self._clock.mono()
         if self._rejected_at is not None and now - self._rejected_at > REJECTS_OVER:
             self._rejected_at = None
             self.troubles.off("sink_rejects", self._name)
-        there = now - self.since.mono if self.up else 0.0
-        late, old = late and there > LATE_AFTER, old and there > OLD_AFTER
-        if there > LATE_AFTER:
+        if self._there > LATE_AFTER:
+            late = self._late_at is not None and now - self._late_at < LATE_OVER
             lane = Lane.LIVE if late else Lane.BACKLOG
-            self.troubles.set("sink_lagging", self._name, late or old, {"lane": lane})
+            lagging = late or (old and self._there > OLD_AFTER)
+            self.troubles.set("sink_lagging", self._name, lagging, {"lane": lane})
+
+    @property
+    def _there(self) -> float:
+        """s."""
+        return self._clock.mono() - self.since.mono if self.up else 0.0
 
     def _set_up(self, up: bool) -> None:
         if up is not self.up:

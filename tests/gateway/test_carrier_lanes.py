@@ -163,13 +163,13 @@ def test_a_week_with_one_hour_in_six(tmp_path: Path) -> None:
 
     def coming(now: float) -> None:
         nonlocal written
-        lines = [line(now - 20 + n, SERIES[n % 3]) for n in range(20)]
+        lines = [line(now - 30 + n, SERIES[n % 3]) for n in range(30)]
         written += len(lines)
         uplink.put(lines)
 
     uplink.server.script = answer
     uplink.server.prepare = answer  # type: ignore[method-assign]
-    uplink.run(7 * DAY - 60, coming, every=20.0)
+    uplink.run(7 * DAY - 60, coming, every=30.0)
     uplink.run(7 * DAY - 1)
 
     assert written == 7 * DAY - 60

@@ -25,8 +25,8 @@ WELL: dict[str, Any] = {
     "rejected": 2,
     "dead_letters": 2,
 }
-LATE = {**WELL, "state": "catching_up", "backlog": 1_204_000, "drained_in": 84.3}
-AWAY = {**LATE, "state": "away", "up": False, "drained_in": None, "error": "no route to host"}
+LATE = {**WELL, "state": "catching_up", "waiting": 1_204_310, "backlog": 1_204_000, "drained_in": 84.3}
+AWAY = {**WELL, "state": "away", "up": False, "waiting": 1_204_310, "lag": 9e4, "error": "no route to host"}
 SPOOL = {
     "bytes": 8 << 20,
     "limit": 512 << 20,
@@ -90,7 +90,7 @@ def test_a_drain_lasts_until_nothing_is_left_and_then_the_limit_holds_again(
     shell: Shell, canned: Canned, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(drain, "STEP", 0.0)
-    canned.answers["GET /api/v1/telemetry"] = [telemetry(LATE)] * 3 + [telemetry(WELL)]
+    canned.answers["GET /api/v1/telemetry"] = [*[telemetry(AWAY)] * 2, telemetry(LATE), telemetry(WELL)]
     canned.answers["POST /api/v1/telemetry/influx/drain"] = (200, {"done": True})
     typed = shell("telemetry", "drain")
     assert (typed.code, typed.out) == (0, "No backlog is left.\n")
@@ -103,8 +103,8 @@ def test_a_drain_that_is_not_done_in_time_says_what_is_left(shell: Shell, canned
     canned.answers["POST /api/v1/telemetry/influx/drain"] = (200, {"done": True})
     typed = shell("telemetry", "drain", "influx", "--timeout", "0s", "--json")
     assert typed.code == 1
-    assert typed.json[0]["backlog"] == 1_204_000
-    said = "influx: 1,204,000 lines are still to be delivered; it is away: no route to host\n"
+    assert typed.json[0]["waiting"] == 1_204_310
+    said = "influx: 1,204,310 lines are still to be delivered; it is away: no route to host\n"
     assert typed.err == said
     assert json.loads(canned.bodies[-1]) == {"on": False}
 

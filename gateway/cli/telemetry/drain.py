@@ -16,6 +16,7 @@ from sitewarden.gateway.cli.remote import Gateway
 from sitewarden.gateway.cli.telemetry.status import lasting
 
 STEP = 0.5  # s between two looks
+FRESH = 60.0  # s; what waits for longer will be backlog
 
 Names = Annotated[
     list[str] | None,
@@ -49,7 +50,7 @@ def drain(names: Names = None, timeout: Timeout = None, as_json: Json = False, c
         found = _follow(gateway, wanted, ends, bars)
     if as_json:
         print_json(found)
-    if left := [one for one in found if one["backlog"]]:
+    if left := list(filter(_lacks, found)):
         raise Failure("\n".join(map(_unfinished, left)))
     if not as_json:
         print("No backlog is left.")
@@ -81,9 +82,14 @@ def _follow(gateway: Gateway, wanted: Sequence[str], ends: float, bars: Progress
             name, left = one["name"], one["backlog"]
             most[name] = max(most[name], left)
             bars.update(tasks[name], total=most[name], completed=most[name] - left, state=_state(one))
-        if time.monotonic() >= ends or not any(one["backlog"] for one in found):
+        if time.monotonic() >= ends or not any(map(_lacks, found)):
             return found
         time.sleep(STEP)
+
+
+def _lacks(one: dict[str, Any]) -> bool:
+    """Who is away has no backlog yet: what waits is parted from what is new once it is back."""
+    return one["backlog"] > 0 or not one["up"] or one["lag"] > FRESH
 
 
 def _bars(shown: bool) -> Progress:
@@ -112,4 +118,4 @@ def _destinations(gateway: Gateway) -> list[dict[str, Any]]:
 
 def _unfinished(one: dict[str, Any]) -> str:
     why = "" if one["up"] else f"; it is away: {one['error']}"
-    return f"{one['name']}: {large(one['backlog'])} lines are still to be delivered{why}"
+    return f"{one['name']}: {large(one['waiting'])} lines are still to be delivered{why}"

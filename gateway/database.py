@@ -120,17 +120,18 @@ def open_sound(
     second value is the new name of the broken one. `check` reads all of it first."""
     make_private(path.parent)
     try:
-        return _opened(path, sync, schema, check), None
+        return open_checked(path, sync, schema, check), None
     except Broken:
         aside = set_aside(path)
     except sqlite3.DatabaseError as error:
         if not is_broken(error):
             raise
         aside = set_aside(path)
-    return _opened(path, sync, schema), aside
+    return open_checked(path, sync, schema), aside
 
 
-def _opened(path: Path, sync: Sync, schema: str, check: bool = False) -> sqlite3.Connection:
+def open_checked(path: Path, sync: Sync, schema: str, check: bool = False) -> sqlite3.Connection:
+    """Opens or creates the file. Raises Broken if it is not of this schema."""
     db = connect(path, sync)
     try:
         db.executescript(schema)
@@ -170,16 +171,20 @@ def salvage(broken: Path, db: sqlite3.Connection) -> None:
                 continue  # what comes after is not readable; the caller says that the file was broken
 
 
+def beside(path: Path) -> list[Path]:
+    """What SQLite keeps beside a file in use."""
+    return [path.with_name(path.name + suffix) for suffix in _ALIVE]
+
+
 def set_aside(path: Path) -> Path:
     """Renames a broken file, and what SQLite keeps beside it, to the next free `.broken-N`."""
     number = 1
     while (aside := path.with_name(f"{path.name}.broken-{number}")).exists():
         number += 1
     path.rename(aside)
-    for suffix in _ALIVE:
-        beside = path.with_name(path.name + suffix)
-        if beside.exists():
-            beside.rename(aside.with_name(aside.name + suffix))
+    for kept, renamed in zip(beside(path), beside(aside), strict=True):
+        if kept.exists():
+            kept.rename(renamed)
     return aside
 
 

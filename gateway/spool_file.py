@@ -4,54 +4,33 @@ Whatever happens to the file, the gateway goes on: a broken one is set aside, a 
 """
 
 import sqlite3
-import zlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TypeVar
 
-from sitewarden.gateway import spool_ledger, spool_read
+from sitewarden.gateway import spool_ledger, spool_read, spool_rescue, spool_schema
 from sitewarden.gateway.blocks import Loss, Rank, Stretch
 from sitewarden.gateway.database import (
     MIB,
     Ballast,
     Broken,
     Sync,
+    beside,
     is_broken,
     is_full,
-    open_sound,
+    make_private,
+    open_checked,
     set_aside,
     transaction,
 )
-from sitewarden.gateway.spool_cursors import Cursors, Stretches, union
+from sitewarden.gateway.spool_cursors import Cursors, Stretches
+from sitewarden.gateway.spool_rescue import PAGE, with_edges
+from sitewarden.gateway.spool_schema import SCHEMA, STORED
 
 T = TypeVar("T")
 
 BALLAST = 8 * MIB
-
-SCHEMA = """
-CREATE TABLE IF NOT EXISTS blocks (
-    id INTEGER PRIMARY KEY, first INTEGER NOT NULL, last INTEGER NOT NULL, count INTEGER NOT NULL,
-    crc INTEGER NOT NULL, packed INTEGER NOT NULL, lines BLOB NOT NULL
-) STRICT;
-CREATE TABLE IF NOT EXISTS cursors (
-    destination TEXT PRIMARY KEY, stretches TEXT NOT NULL, crc INTEGER NOT NULL
-) STRICT;
-CREATE TABLE IF NOT EXISTS losses (
-    id INTEGER PRIMARY KEY, why TEXT NOT NULL, destination TEXT NOT NULL, subject TEXT NOT NULL,
-    count INTEGER NOT NULL, first INTEGER NOT NULL, last INTEGER NOT NULL, sample BLOB NOT NULL,
-    note TEXT NOT NULL
-) STRICT;
-CREATE TABLE IF NOT EXISTS letters (
-    id INTEGER PRIMARY KEY, destination TEXT NOT NULL, line BLOB NOT NULL, words TEXT NOT NULL
-) STRICT;
-CREATE TABLE IF NOT EXISTS held (
-    id INTEGER PRIMARY KEY, first INTEGER NOT NULL, last INTEGER NOT NULL, count INTEGER NOT NULL,
-    crc INTEGER NOT NULL, packed INTEGER NOT NULL, lines BLOB NOT NULL
-) STRICT;
-"""
-
-STORED = ""  # the destination whose stretches are what is in the file
 
 
 def spool_ballast(data: Path) -> Ballast:
@@ -89,9 +68,7 @@ class SpoolFile:
         except sqlite3.DatabaseError as error:
             if not is_broken(error):
                 raise
-        self.close()
-        set_aside(self.path)
-        self.set_aside += 1
+        self._replace()
         self._open()
         return action()
 
@@ -115,7 +92,7 @@ class SpoolFile:
             yield self.db
             if losses:
                 spool_ledger.enter(self.db, losses)
-            self._save(sets)
+            spool_schema.save(self.db, self._saved, sets)
         self.cursors, self._saved, self._newest = cursors, sets, dict(cursors.newest)
         self.lost += sum(loss.count for loss in losses)
 
@@ -155,8 +132,10 @@ class SpoolFile:
         """Unless it is open."""
         if self._opened:
             return
-        self.db, aside = self.with_ballast(lambda: open_sound(self.path, Sync.FULL, SCHEMA))
-        self.set_aside += aside is not None
+        make_private(self.path.parent)
+        if not self.path.exists() and self._mended.exists():
+            self._mended.rename(self.path)  # the power went just before this
+        self.db = self.with_ballast(lambda: open_checked(self.path, Sync.FULL, SCHEMA))
         try:
             self._page = int(self.db.execute("PRAGMA page_size").fetchone()[0])
             self.db.execute(f"PRAGMA max_page_count = {self.most // self._page}")
@@ -170,44 +149,46 @@ class SpoolFile:
 
     def _load(self) -> None:
         """Never a number twice: a sink may still hold blocks of a file that was set aside."""
-        self._saved = dict(self._stretches())
-        edges = [edge for each in self._saved.values() for it in each for edge in (it.after, it.upto)]
-        edges += [spool_read.newest(self.db, rank) for rank in Rank]
-        for edge in set(edges) - {rank.end for rank in Rank}:
-            self._newest[Rank.of(edge)] = max(self._newest[Rank.of(edge)], edge)
+        self._saved = {}
+        for name, stretches in spool_schema.cursors(self.db):
+            if stretches is None:
+                raise Broken("a cursor is not what was written")
+            self._saved[name] = stretches
         pending = dict(self._saved)
-        fresh = tuple(sorted(Stretch(self._newest[rank], rank.end) for rank in Rank))
-        self.cursors = Cursors(dict(self._newest), pending.pop(STORED, fresh), pending)
+        newest = {rank: max(self._newest[rank], spool_read.newest(self.db, rank)) for rank in Rank}
+        newest = with_edges(newest, self._saved.values())
+        if STORED not in pending and newest != self._newest:
+            raise Broken("nothing says which blocks there are")
+        fresh = tuple(sorted(Stretch(newest[rank], rank.end) for rank in Rank))
+        self.cursors = Cursors(newest, pending.pop(STORED, fresh), pending)
         self.with_ballast(self._enlist)
 
     def _enlist(self) -> None:
         with self.writing(self.cursors.serving(self.destinations)):
             pass
 
-    def _stretches(self) -> Iterator[tuple[str, Stretches]]:
-        for destination, text, crc in self.db.execute("SELECT destination, stretches, crc FROM cursors"):
-            if crc != _crc(destination, text):
-                raise Broken("a cursor is not what was written")
-            yield destination, _parsed(text)
+    # -- replacing -------------------------------------------------------------------------------
 
-    def _save(self, sets: Mapping[str, Stretches]) -> None:
-        """What is different."""
-        for name in self._saved.keys() - sets:
-            self.db.execute("DELETE FROM cursors WHERE destination = ?", (name,))
-        for name, stretches in sets.items():
-            if self._saved.get(name) != stretches:
-                text = _told(stretches)
-                row = name, text, _crc(name, text)
-                self.db.execute("INSERT OR REPLACE INTO cursors VALUES (?, ?, ?)", row)
+    @property
+    def _mended(self) -> Path:
+        return self.path.with_name(f"{self.path.name}.mended")
 
-
-def _told(stretches: Stretches) -> str:
-    return " ".join(f"{it.after}:{it.upto}" for it in stretches)
-
-
-def _parsed(text: str) -> Stretches:
-    return union(Stretch(*map(int, pair.split(":"))) for pair in text.split())
-
-
-def _crc(destination: str, text: str) -> int:
-    return zlib.crc32(f"{destination} {text}".encode())
+    def _replace(self) -> None:
+        """Sets the broken file aside; in its place comes what can be read of it. Whenever the power goes,
+        one of the two is there."""
+        known = self.cursors if self._opened else None
+        if self._opened:
+            self.close()
+        for path in (self._mended, *beside(self._mended)):
+            path.unlink(missing_ok=True)
+        self.ballast.give()  # two files take more room than one
+        with closing(open_checked(self._mended, Sync.NORMAL, SCHEMA)) as fresh:
+            fresh.execute(f"PRAGMA max_page_count = {self.most // PAGE}")
+            losses = spool_rescue.carry_over(self.path, fresh, known, self.destinations)
+        aside = set_aside(self.path)
+        self._mended.rename(self.path)
+        self.set_aside += 1
+        self.lost += sum(loss.count for loss in losses)
+        for older in self.path.parent.glob(f"{self.path.name}.broken-*"):
+            if not older.name.startswith(aside.name):
+                older.unlink()  # one is enough to look at

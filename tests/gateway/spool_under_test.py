@@ -3,6 +3,7 @@
 import random
 from datetime import UTC, datetime
 
+from sitewarden.gateway.blocks import Batch
 from sitewarden.gateway.sinks.base import Lane
 from sitewarden.gateway.spool import Spool
 
@@ -16,11 +17,16 @@ def lines(first: int, count: int) -> list[bytes]:
 
 def drain(spool: Spool, destination: str = "influx", most: int = 1000) -> list[bytes]:
     taken: list[bytes] = []
-    for lane in (Lane.BACKLOG, Lane.LIVE):
-        while batch := spool.read(destination, lane, most, FOREVER):
-            taken += [line for block in batch.blocks for line in block.lines]
-            spool.done(destination, batch)
+    while batch := oldest(spool, destination, most):
+        taken += [line for block in batch.blocks for line in block.lines]
+        spool.done(destination, batch)
     return taken
+
+
+def oldest(spool: Spool, destination: str = "influx", most: int = 1000) -> Batch | None:
+    """What is left over first, then what is new."""
+    batches = (spool.read(destination, lane, most, FOREVER) for lane in (Lane.BACKLOG, Lane.LIVE))
+    return next((batch for batch in batches if batch), None)
 
 
 def noise(seed: int, count: int) -> list[bytes]:

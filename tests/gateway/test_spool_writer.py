@@ -90,7 +90,7 @@ def test_what_a_disk_refuses_waits_for_it_and_the_oldest_goes_first(
 @pytest.mark.parametrize(
     ("part", "error"),
     [
-        ("open_sound", sqlite3.OperationalError("database or disk is full")),
+        ("open_checked", sqlite3.OperationalError("database or disk is full")),
         ("set_aside", OSError(errno.EROFS, "Read-only file system")),
     ],
 )

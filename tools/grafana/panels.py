@@ -125,6 +125,7 @@ def _annotation(annotation: Annotation) -> Json:
         "iconColor": annotation.colour,
         "target": {
             "refId": "Anno",
+            "name": annotation.name,
             "query": annotation.influxql,
             "rawQuery": True,
             "fromAnnotations": True,
@@ -200,7 +201,7 @@ def _mapping(words: Mapping[str, tuple[str, str]]) -> Json:
 _LEGEND: Json = {"displayMode": "list", "placement": "bottom", "showLegend": True, "calcs": []}
 _OPTIONS: Mapping[str, Json] = {
     "stat": {
-        "reduceOptions": {"calcs": ["lastNotNull"], "fields": "/.*/", "values": False},
+        "reduceOptions": {"calcs": ["lastNotNull"], "fields": "/^(?!time$)/i", "values": False},
         "colorMode": "background",
         "graphMode": "none",
         "textMode": "auto",

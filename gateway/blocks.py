@@ -38,6 +38,16 @@ class Rank(IntEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Fresh:
+    """Lines that are to become a block. `first` and `last` as there."""
+
+    rank: Rank
+    lines: Sequence[bytes]
+    first: int
+    last: int
+
+
+@dataclass(frozen=True, slots=True)
 class Block:
     """Lines that one commit appended. `first` and `last` are the earliest and the latest instant in ns since
     1970; `body` is the lines with line breaks between them, as a server takes them."""

@@ -6,15 +6,17 @@ all. What goes without having arrived is counted in the ledger of losses, in the
 """
 
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from threading import Condition, RLock
+from types import MappingProxyType
 from typing import TypeVar
 
-from sitewarden.gateway import spool_ledger, spool_letters, spool_read, spool_untimed
+from sitewarden.gateway import spool_ledger, spool_letters, spool_notes, spool_read, spool_untimed
 from sitewarden.gateway.blocks import (
     Batch,
+    Fresh,
     Letter,
     Loss,
     Packer,
@@ -33,6 +35,7 @@ from sitewarden.gateway.spool_room import Room
 
 T = TypeVar("T")
 
+NOTHING: Mapping[str, bytes] = MappingProxyType({})
 MOST = 512 * MIB  # bytes; some 50 million readings, half a day of a thousand a second
 TRIM_EVERY = (
     32  # commits: what was kept long enough goes with one of them, since each page it is on is written
@@ -76,17 +79,35 @@ class Spool:
 
     def append(self, lines: Sequence[bytes], first: int, last: int, rank: Rank = Rank.READING) -> None:
         """One durable block; the instants are the lines' earliest and latest in ns. Raises SpoolFailed."""
+        self.commit([Fresh(rank, lines, first, last)])
+
+    def commit(
+        self, fresh: Sequence[Fresh], gaps: Sequence[Loss] = (), notes: Mapping[str, bytes] = NOTHING
+    ) -> None:
+        """All of it or nothing: a durable block each, gaps for the ledger in which no line was lost, and what
+        `notes` is to give after a restart. Raises SpoolFailed."""
         with self._lock:
-            packed, stored = self._packer.pack(lines)
+            bodies = [self._packer.pack(it.lines) for it in fresh]
 
             def insert() -> None:
-                cursors = self._cursors.grown(rank, len(lines))
+                cursors, rows = self._cursors, []
+                for it, body in zip(fresh, bodies, strict=True):
+                    cursors = cursors.grown(it.rank, len(it.lines))
+                    rows.append(seal(cursors.newest[it.rank], it.first, it.last, len(it.lines), *body))
                 with self._committing(cursors) as db:
-                    spool_read.put(db, seal(cursors.newest[rank], first, last, len(lines), packed, stored))
+                    for row in rows:
+                        spool_read.put(db, row)
+                    spool_ledger.enter(db, gaps)
+                    spool_notes.put(db, notes)
 
             self._write(insert)
-            self._instant = last
+            self._instant = max([self._instant, *(it.last for it in fresh)])
         self._tell()
+
+    def notes(self) -> Mapping[str, bytes]:
+        """As committed last. Raises SpoolFailed."""
+        with self._lock:
+            return self._guarded(lambda: spool_notes.all_of(self._file.db))
 
     def hold(self, lines: Sequence[bytes], first: int, last: int, rank: Rank = Rank.READING) -> None:
         """As `append`, but the instants are the monotonic clock's: kept, not sent. Raises SpoolFailed."""
@@ -108,6 +129,21 @@ class Spool:
             released = sum(iter(lambda: self._write(lambda: self._release(offset)), None))
         self._tell()
         return released
+
+    def restamp(self, by: int) -> None:
+        """What is held is by so many ns later than was thought. Raises SpoolFailed."""
+
+        def restamp() -> None:
+            with self._file.writing(self._cursors) as db:
+                spool_untimed.restamp(db, by, self._packer)
+
+        with self._lock:
+            self._write(restamp)
+
+    def held(self) -> tuple[int, int] | None:
+        """The earliest and the latest instant of what is held; None: there is nothing. Raises SpoolFailed."""
+        with self._lock:
+            return self._guarded(lambda: spool_untimed.span(self._file.db))
 
     def lose(self, loss: Loss) -> None:
         """Writes a gap into the ledger. Raises SpoolFailed."""
@@ -142,6 +178,11 @@ class Spool:
         """The ledger, newest first. Raises SpoolFailed."""
         with self._lock:
             return self._guarded(lambda: spool_ledger.newest(self._file.db, limit))
+
+    def losses_after(self, number: int, limit: int) -> list[tuple[int, Loss]]:
+        """The ledger from there on, the oldest first, each with its number. Raises SpoolFailed."""
+        with self._lock:
+            return self._guarded(lambda: spool_ledger.after(self._file.db, number, limit))
 
     def stats(self) -> SpoolStats:
         """Costs a look at a few blocks, however many there are. Raises SpoolFailed."""

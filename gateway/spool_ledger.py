@@ -29,6 +29,14 @@ def newest(db: sqlite3.Connection, limit: int) -> list[Loss]:
     return [Loss(*row) for row in db.execute(query, (limit,))]
 
 
+def after(db: sqlite3.Connection, number: int, limit: int) -> list[tuple[int, Loss]]:
+    query = (
+        "SELECT id, why, count, first, last, destination, sample, note, subject FROM losses"
+        " WHERE id > ? ORDER BY id LIMIT ?"
+    )
+    return [(row[0], Loss(*row[1:])) for row in db.execute(query, (number, limit))]
+
+
 def missed(
     pending: Mapping[str, Stretches],
     gone: Stretches,

@@ -7,8 +7,8 @@ Their numbers run like those of the blocks, but are their own.
 import sqlite3
 from collections.abc import Iterator, Sequence
 
-from sitewarden.gateway.blocks import Block, Loss, Rank, Row
-from sitewarden.gateway.spool_read import COLUMNS, newest
+from sitewarden.gateway.blocks import Block, Loss, Packer, Rank, Row, is_sound, seal, unpack
+from sitewarden.gateway.spool_read import COLUMNS, newest, put
 
 TABLE = "held"
 
@@ -42,3 +42,21 @@ def stamped(block: Block, offset: int) -> Sequence[bytes]:
 def loss(row: Row, why: str) -> Loss:
     """Nobody knows when it was."""
     return Loss(why, row[3], note="before the clock was set")
+
+
+def span(db: sqlite3.Connection) -> tuple[int, int] | None:
+    """The earliest and the latest instant."""
+    first, last = db.execute(f"SELECT min(first), max(last) FROM {TABLE}").fetchone()  # noqa: S608
+    return None if first is None else (int(first), int(last))
+
+
+def restamp(db: sqlite3.Connection, by: int, packer: Packer) -> None:
+    """All of them, by so many ns. Broken ones stay as they are, and are found out when they are released."""
+    numbers = [number for (number,) in db.execute(f"SELECT id FROM {TABLE}")]  # noqa: S608
+    for number in numbers:
+        (row,) = db.execute(f"SELECT {COLUMNS} FROM {TABLE} WHERE id = ?", (number,))  # noqa: S608
+        if is_sound(row):
+            block = unpack(row)
+            remove(db, row)
+            body = packer.pack(stamped(block, by))
+            put(db, seal(number, block.first + by, block.last + by, block.count, *body), TABLE)

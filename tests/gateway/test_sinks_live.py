@@ -155,7 +155,7 @@ def test_a_broker_that_a_reload_adds_hears_all_that_stands_and_forgets_what_the_
             site.until(lambda: now("device") == devices and now("alarm") == set(site.alarms()))
             site.until(lambda: "meter" in now("point"))
             site.until(lambda: any(topic.endswith("/test/fire") for topic, _, _ in seen.heard))
-            assert seen.last("/test/fire")["stage"] == "normal"
+            assert seen.last("test/fire")["stage"] == "normal"
             lines = [it for it in site.text.splitlines(keepends=True) if "meter" not in it]
             reload("".join(lines).replace("alarms:\n", "") + with_broker)
             site.until(lambda: now("device") == devices - {"meter"} and "meter" not in now("point"))

@@ -31,7 +31,7 @@ from sitewarden.gateway.records import micros
 from sitewarden.gateway.sinks.answers import Answer, Kind, unanswered
 from sitewarden.gateway.sinks.base import Backoff, Lane, SinkStatus, Transport
 from sitewarden.gateway.sinks.health import Health
-from sitewarden.gateway.sinks.load import Load
+from sitewarden.gateway.sinks.load import Load, Whole
 from sitewarden.gateway.sinks.pace import Rate, Size, Throttle
 from sitewarden.gateway.sinks.sieve import Sieve
 from sitewarden.gateway.spool import Spool, SpoolFailed
@@ -201,7 +201,7 @@ class Carrier:
             self._spool.part(self.plan.name, _ns(now.wall - FRESH))
             batch = self._read(way, now.wall)
         way.first = batch.blocks[0].first if batch else None
-        return Load(batch, self._sieve.sift(_lines(batch))) if batch else None
+        return Load(batch, self._sieve.sift(Whole(batch))) if batch else None
 
     def _read(self, way: _Way, now: datetime) -> Batch | None:
         return self._spool.read(self.plan.name, way.lane, self._size.lines, _ns(now + AHEAD))
@@ -297,10 +297,6 @@ class Carrier:
     def _watch(self) -> None:
         first = self._backlog.first
         self._health.watch(old=first is not None and first < _ns(self._clock.now().wall - OLD))
-
-
-def _lines(batch: Batch) -> Sequence[bytes]:
-    return [line for block in batch.blocks for line in block.lines]
 
 
 def _ns(instant: datetime) -> int:

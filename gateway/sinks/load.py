@@ -1,8 +1,41 @@
 """A batch of the spool on its way to a server, in as many requests as it takes."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from functools import cached_property
+from typing import overload
 
 from sitewarden.gateway.blocks import Batch
+
+
+class Whole(Sequence[bytes]):
+    """The lines of a batch, which are split only if somebody looks at one of them."""
+
+    def __init__(self, batch: Batch) -> None:
+        self._batch = batch
+
+    @cached_property
+    def body(self) -> bytes:
+        """With line breaks between them."""
+        return b"\n".join(block.body for block in self._batch.blocks)
+
+    def __len__(self) -> int:
+        return self._batch.count
+
+    def __iter__(self) -> Iterator[bytes]:
+        return iter(self._lines)
+
+    @overload
+    def __getitem__(self, at: int) -> bytes: ...
+
+    @overload
+    def __getitem__(self, at: slice) -> Sequence[bytes]: ...
+
+    def __getitem__(self, at: int | slice) -> bytes | Sequence[bytes]:
+        return self._lines[at]
+
+    @cached_property
+    def _lines(self) -> list[bytes]:
+        return [line for block in self._batch.blocks for line in block.lines]
 
 
 class Load:
@@ -28,6 +61,8 @@ class Load:
     def next(self, most: int) -> Sequence[bytes]:
         if self._bad > self._at:
             most = min(most, max((self._bad - self._at) // 2, 1))
+        if self._at == 0 and len(self._lines) <= most:
+            return self._lines
         return self._lines[self._at : self._at + most]
 
     def passed(self, lines: int) -> None:

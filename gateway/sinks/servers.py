@@ -24,6 +24,7 @@ import urllib3
 from sitewarden.config.sinks import InfluxPlan, InfluxVersion
 from sitewarden.gateway.sinks.answers import Answer, Kind, classify, unanswered
 from sitewarden.gateway.sinks.base import Lane, Transport
+from sitewarden.gateway.sinks.load import Whole
 from sitewarden.gateway.tls import calling
 
 CONNECT = 3.0  # s
@@ -68,7 +69,7 @@ class LineServer(Transport):
         """The database, unless it is there."""
 
     def send(self, lines: Sequence[bytes], lane: Lane) -> Answer:
-        body = b"\n".join(lines)
+        body = lines.body if isinstance(lines, Whole) else b"\n".join(lines)
         if self.plan.gzip:
             answer = self._post(self._url, gzip.compress(body, 1), self._gzipped, self._patient, lines)
         else:

@@ -174,23 +174,25 @@ def test_a_database_that_is_missing_and_cannot_be_made_is_said(
     tmp_path: Path, version: InfluxVersion
 ) -> None:
     missing = json.dumps({"error": 'database not found: "sitewarden"'})
-    with staged(tmp_path, version, lambda lines: Says(404, missing)) as (server, stage):
+    with serving(lambda lines: Says(404, missing)) as server:
         server.made = lambda path, body: Says(403, '{"error": "only for administrators"}')
-        stage.put(GOOD)
-        assert until(lambda: stage.said() == [("sink_refused", True)])
-        said = stage.troubles[0].params["error"]
-        assert said == 'database not found: "sitewarden"; and making it: only for administrators'
-        assert stage.waiting == 100
+        with running(tmp_path, plan_for(server, version)) as stage:
+            stage.put(GOOD)
+            assert until(lambda: stage.said() == [("sink_refused", True)])
+            said = stage.troubles[0].params["error"]
+            assert said == 'database not found: "sitewarden"; and making it: only for administrators'
+            assert stage.waiting == 100
 
 
 @versions
 def test_who_may_only_write_does(tmp_path: Path, version: InfluxVersion) -> None:
-    with staged(tmp_path, version) as (server, stage):
+    with serving() as server:
         server.made = lambda path, body: Says(401, "no")
-        stage.put(GOOD)
-        assert stage.drained()
-        assert server.stored == GOOD
-        assert stage.said() == []
+        with running(tmp_path, plan_for(server, version)) as stage:
+            stage.put(GOOD)
+            assert stage.drained()
+            assert server.stored == GOOD
+            assert stage.said() == []
 
 
 def made(server: LineServer, stage: Stage, answers: dict[str, Says]) -> list[tuple[str, bytes]]:

@@ -10,9 +10,9 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
+from sitewarden.config.apart import load
 from sitewarden.config.plan import Site
 from sitewarden.config.sinks import InfluxPlan
-from sitewarden.config.site import load
 from sitewarden.gateway.amounts import large
 from sitewarden.gateway.cli.common import SITE, Config, Failure, Json, local, print_json, refused, table
 from sitewarden.gateway.clock import wall_now

@@ -27,7 +27,7 @@ from sitewarden.gateway.database import make_private
 from sitewarden.gateway.host import Host
 from sitewarden.gateway.hub import Hub
 from sitewarden.gateway.journal import Journal
-from sitewarden.gateway.measures import Tally, samples, site_samples
+from sitewarden.gateway.measures import Tally, samples, site_samples, telemetry_samples
 from sitewarden.gateway.outlets import Outlets
 from sitewarden.gateway.prompt import be_prompt
 from sitewarden.gateway.spool import SpoolFailed
@@ -216,8 +216,10 @@ class App:
         return self.outlets.status(self.started, self.clock.trusted)
 
     def samples(self) -> Iterator[Sample]:
-        yield from site_samples(self.site, self.board, self.tally, self.status())
-        yield from samples(self.host, self.hub, self.outlets)
+        status = self.status()
+        yield from site_samples(self.site, self.board, self.tally, status)
+        yield from samples(self.host, self.hub)
+        yield from telemetry_samples(status, self.telemetry)
 
     def operate(self, operator: Operator) -> Future[Sequence[Effect]]:
         answer: Future[Sequence[Effect]] = Future()

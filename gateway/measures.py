@@ -1,16 +1,18 @@
 """The site and its gateway in numbers, for Prometheus: names and units as its conventions have them."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, fields
 from importlib.metadata import version
 
 from sitewarden.config.plan import Site
-from sitewarden.gateway.api.house import Sample, Status
+from sitewarden.gateway.api.house import Sample, Status, Telemetry
 from sitewarden.gateway.board import Board
+from sitewarden.gateway.flash import written
 from sitewarden.gateway.host import Host, HostCounters
 from sitewarden.gateway.hub import Hub
 from sitewarden.gateway.links import LinkCounters
-from sitewarden.gateway.outlets import Outlets
+from sitewarden.gateway.spool import SpoolFailed
 from sitewarden.rules.model import AlarmState, Decision, Effect, FireStage, Passage, Severity
 
 HOST = {
@@ -45,6 +47,9 @@ HEARD = "Whether the panel's line is in order; 0: in fault or silent, and whethe
 DECISIONS = "Swipes, and openings by hand, by what was decided and why."
 DEPTH = "Readings, decisions and alarms that a part of the gateway has still to take."
 DROPPED = "Readings, decisions and alarms that a part of the gateway was too slow to take."
+OLDEST = "Instant of the oldest line that somebody still lacks, since 1970; 0: there is none."
+WRITTEN = "Bytes that the gateway had written to disks: what wears flash out."
+MISSING = "Values that came to be missing, by whose affair that is."
 UNACKNOWLEDGED = (AlarmState.UNACKNOWLEDGED, AlarmState.RETURNED)
 
 
@@ -99,7 +104,7 @@ def site_samples(site: Site, board: Board, tally: Tally, status: Status) -> Iter
         yield Sample("sitewarden_passages_total", "Cars that went through.", count, {"lane": lane}, True)
 
 
-def samples(host: Host, hub: Hub, outlets: Outlets) -> Iterator[Sample]:
+def samples(host: Host, hub: Hub) -> Iterator[Sample]:
     for field in fields(HostCounters):
         name, what = HOST[field.name]
         yield Sample(f"sitewarden_{name}_total", what, getattr(host.counters, field.name), counter=True)
@@ -118,17 +123,37 @@ def samples(host: Host, hub: Hub, outlets: Outlets) -> Iterator[Sample]:
         label = {"queue": queue.name}
         yield Sample("sitewarden_queue_depth", DEPTH, queue.depth, label)
         yield Sample("sitewarden_queue_dropped_total", DROPPED, queue.dropped, label, True)
-    for name, sink in outlets.sinks.items():
-        status, label = sink.status(), {"sink": name}
-        yield Sample("sitewarden_sink_up", "Whether the server took what was sent last.", status.up, label)
-        yield Sample(
-            "sitewarden_sink_sent_total", "Lines or messages that arrived.", status.sent, label, True
-        )
-        yield Sample("sitewarden_sink_waiting", "Lines or messages not delivered yet.", status.waiting, label)
-        yield Sample(
-            "sitewarden_sink_lost_total", "Lines or messages rejected or dropped.", status.lost, label, True
-        )
-    spool = outlets.spool.seen
-    yield Sample("sitewarden_spool_fill_ratio", "How full the spool is, 0 to 1.", spool.fill)
-    yield Sample("sitewarden_spool_lines", "Lines in the spool.", spool.lines)
-    yield Sample("sitewarden_spool_lost_total", "Lines that the spool had to drop.", spool.lost, counter=True)
+
+
+def telemetry_samples(status: Status, telemetry: Telemetry) -> Iterator[Sample]:
+    """How the telemetry goes north, and what is missing of it."""
+    for sink in status.sinks:
+        label = {"sink": sink.name}
+        for name, what, value in (
+            ("up", "Whether the server took what was sent last.", float(sink.up)),
+            ("lag_seconds", "How long the oldest line of what is new has been waiting.", sink.lag),
+            ("waiting", "Lines not delivered yet, the backlog with them.", sink.waiting),
+            ("backlog", "Lines not delivered yet that an outage left.", sink.backlog),
+            ("rate", "Lines delivered a second, of late.", sink.rate),
+            ("batch", "Lines a request now, by how fast the server answers.", sink.batch),
+            ("dead_letters", "Rejected lines that are kept.", sink.dead_letters),
+        ):
+            yield Sample(f"sitewarden_sink_{name}", what, value, label)
+        yield Sample("sitewarden_sink_sent_total", "Lines that arrived.", sink.sent, label, True)
+        yield Sample("sitewarden_sink_rejected_total", "Lines that were rejected.", sink.lost, label, True)
+    if stats := telemetry.stats:
+        for name, what, value in (
+            ("bytes", "Bytes of what somebody still lacks.", stats.bytes),
+            ("limit_bytes", "Bytes that the spool may have.", stats.limit),
+            ("fill_ratio", "How full the spool is of what somebody still lacks, 0 to 1.", stats.fill),
+            ("lines", "Lines that somebody still lacks.", stats.lines),
+            ("kept_lines", "Lines that all have, and that are kept.", stats.kept),
+            ("held_lines", "Lines that wait until the clock can be believed.", stats.held),
+        ):
+            yield Sample(f"sitewarden_spool_{name}", what, value)
+        yield Sample("sitewarden_spool_oldest_timestamp_seconds", OLDEST, (stats.oldest or 0) / 1e9)
+        yield Sample("sitewarden_spool_lost_total", "Lines that were lost.", stats.lost, counter=True)
+    yield Sample("sitewarden_disk_written_bytes_total", WRITTEN, written(), counter=True)
+    with suppress(SpoolFailed):  # there is an alarm for that, and all the other figures are wanted then
+        for cause, count in telemetry.missing().items():
+            yield Sample("sitewarden_values_missing_total", MISSING, count, {"cause": cause}, True)

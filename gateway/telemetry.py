@@ -5,11 +5,12 @@ The ledger and the dead letters are read by connections of their own: who looks 
 
 import sqlite3
 from collections.abc import Callable, Mapping, Sequence
-from typing import Final, TypeVar
+from threading import Lock
+from typing import Any, Final, TypeVar
 
 from sitewarden.gateway.api.house import Sought
 from sitewarden.gateway.blocks import Letter, Loss, SpoolStats
-from sitewarden.gateway.causes import Gone, cause_of
+from sitewarden.gateway.causes import Cause, Gone, cause_of
 from sitewarden.gateway.database import connect_reading
 from sitewarden.gateway.journal import Page
 from sitewarden.gateway.records import Cell, micros
@@ -34,6 +35,9 @@ class Telemetry:
         """`lasting`: the gaps that are not over, which the spool does not have yet, the newest first; None:
         nothing is spooled."""
         self._spool, self._sinks, self._lasting = spool, sinks, lasting
+        self._counting = Lock()
+        self._missing = dict.fromkeys(Cause, 0)
+        self._counted = self._newest()  # row of the ledger
 
     @property
     def stats(self) -> SpoolStats | None:
@@ -44,6 +48,15 @@ class Telemetry:
         page = self._page(Loss, LOSSES, *_where(sought), limit, after)
         lasting = [] if after else [loss for loss in self._lasting() or () if meets(loss, sought)]
         return Page(lasting + page.rows, page.next)
+
+    def missing(self) -> Mapping[Cause, int]:
+        """Values that came to be missing since the start, by whose affair that is."""
+        with self._counting:
+            query = "SELECT id, why, count FROM losses WHERE id > ? ORDER BY id"
+            for number, why, count in self._rows(query, self._counted):
+                self._missing[cause_of(why)] += count
+                self._counted = number
+            return dict(self._missing)
 
     def letters(self, limit: int, after: int | None = None) -> Page[Letter]:
         return self._page(Letter, LETTERS, "TRUE", (), limit, after)
@@ -68,14 +81,21 @@ class Telemetry:
     ) -> Page[R]:
         """Newest first. The first column is the row's number, the others are what it is made of."""
         query = f"{select} WHERE {where} AND id < ? ORDER BY id DESC LIMIT ?"
-        try:
-            with connect_reading(self._spool.path) as db:
-                found = db.execute(query, (*values, after or NEWEST, limit + 1)).fetchall()
-        except sqlite3.Error as error:
-            raise SpoolFailed(str(error)) from error
+        found = self._rows(query, *values, after or NEWEST, limit + 1)
         return Page(
             [made(*row) for _, *row in found[:limit]], found[limit - 1][0] if len(found) > limit else None
         )
+
+    def _newest(self) -> int:
+        ((newest,),) = self._rows("SELECT coalesce(max(id), 0) FROM losses")
+        return int(newest)
+
+    def _rows(self, query: str, *values: Cell) -> list[Any]:
+        try:
+            with connect_reading(self._spool.path) as db:
+                return db.execute(query, values).fetchall()
+        except sqlite3.Error as error:
+            raise SpoolFailed(str(error)) from error
 
 
 def _where(sought: Sought) -> tuple[str, list[Cell]]:

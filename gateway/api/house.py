@@ -14,6 +14,7 @@ from sitewarden.config.plan import Site
 from sitewarden.gateway.blocks import Letter, Loss, SpoolStats
 from sitewarden.gateway.board import Board
 from sitewarden.gateway.cards import Cards
+from sitewarden.gateway.causes import Cause
 from sitewarden.gateway.hub import Hub
 from sitewarden.gateway.journal import Journal, Page
 from sitewarden.gateway.sinks.base import SinkStatus
@@ -99,6 +100,10 @@ class Telemetry(Protocol):
         ...
 
     def losses(self, sought: Sought, limit: int, after: int | None = None) -> Page[Loss]: ...
+
+    def missing(self) -> Mapping[Cause, int]:
+        """Values that came to be missing since the start, by whose affair that is."""
+        ...
 
     def letters(self, limit: int, after: int | None = None) -> Page[Letter]: ...
 

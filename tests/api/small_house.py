@@ -1,6 +1,6 @@
 """A gateway without wires: the demo's site, the real core, board and stores, and a clock set by hand."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
@@ -13,7 +13,7 @@ from sitewarden.gateway.board import Board
 from sitewarden.gateway.cards import Cards
 from sitewarden.gateway.hub import Hub
 from sitewarden.gateway.journal import Journal
-from sitewarden.gateway.measures import Tally, site_samples
+from sitewarden.gateway.measures import Tally, site_samples, telemetry_samples
 from sitewarden.gateway.sinks.base import SinkStatus
 from sitewarden.gateway.tokens import Tokens
 from sitewarden.gateway.trend import Trend
@@ -153,8 +153,9 @@ class SmallHouse:
     def status(self) -> Status:
         return Status(START, True, self.sinks, 1 << 20, 1 << 30)
 
-    def samples(self) -> Iterable[Sample]:
-        return site_samples(self.site, self.board, self.tally, self.status())
+    def samples(self) -> Iterator[Sample]:
+        yield from site_samples(self.site, self.board, self.tally, self.status())
+        yield from telemetry_samples(self.status(), self.telemetry)
 
     def operate(self, operator: Operator) -> "Future[Sequence[Effect]]":
         answer: Future[Sequence[Effect]] = Future()

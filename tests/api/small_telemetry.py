@@ -1,10 +1,11 @@
 """Telemetry without a spool: lists of what was lost and what was rejected, as somebody put them there."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from sitewarden.gateway.api.house import Sought
 from sitewarden.gateway.blocks import Letter, Loss, SpoolStats
+from sitewarden.gateway.causes import Cause, cause_of
 from sitewarden.gateway.journal import Page
 from sitewarden.gateway.spool import SpoolFailed
 from sitewarden.gateway.telemetry import meets
@@ -26,6 +27,10 @@ class SmallTelemetry:
             if (after is None or number < after) and meets(loss, sought)
         ][::-1]
         return Page([loss for _, loss in rows[:limit]], rows[limit - 1][0] if len(rows) > limit else None)
+
+    def missing(self) -> Mapping[Cause, int]:
+        self._touch()
+        return {cause: sum(it.count for it in self.lost if cause_of(it.why) is cause) for cause in Cause}
 
     def letters(self, limit: int, after: int | None = None) -> Page[Letter]:
         self._touch()

@@ -3,7 +3,9 @@
 from fastapi.testclient import TestClient
 from prometheus_client.parser import text_string_to_metric_families
 
+from sitewarden.gateway.blocks import Loss, SpoolStats
 from sitewarden.gateway.measures import Tally
+from sitewarden.gateway.sinks.base import SinkStatus
 from sitewarden.rules.model import Action, Operator, Reading
 from tests.api.small_house import SmallHouse
 
@@ -54,3 +56,31 @@ def test_a_tally_that_is_read_does_not_change(house: SmallHouse) -> None:
     seen = tally.decisions
     tally.count(house.step(Operator(Action.OPEN, "exit", "guard", house.now(), "delivery")))
     assert (dict(seen), dict(tally.decisions)) == ({}, {("exit", "granted", "operator"): 1})
+
+
+def test_how_telemetry_goes_north(house: SmallHouse, engineer: TestClient) -> None:
+    before = told(engineer)
+    assert "spool_lines" not in {name for name, _ in before}
+    house.sinks = (
+        SinkStatus("influx", True, sent=90, waiting=12, lost=2, lag=0.5, backlog=7, dead_letters=2),
+    )
+    house.telemetry.stats = SpoolStats(12, 100, 1000, 5 * 10**9, {}, {}, 3, 0, kept=40, held=6)
+    house.telemetry.lost = [Loss("timeout", 640), Loss("full", 3), Loss("crc", 1), Loss("refused", 2)]
+    after = told(engineer)
+    assert (after["sink_up", "influx"], after["sink_lag_seconds", "influx"]) == (1, 0.5)
+    assert (after["sink_waiting", "influx"], after["sink_backlog", "influx"]) == (12, 7)
+    assert (after["sink_sent_total", "influx"], after["sink_rejected_total", "influx"]) == (90, 2)
+    assert after["sink_dead_letters", "influx"] == 2
+    assert (after["spool_fill_ratio", ""], after["spool_lines", ""]) == (0.1, 12)
+    assert (after["spool_oldest_timestamp_seconds", ""], after["spool_held_lines", ""]) == (5, 6)
+    missing = {name: after["values_missing_total", name] for name in ("device", "policy", "disk", "server")}
+    assert missing == {"device": 640, "policy": 3, "disk": 3, "server": 0}
+
+
+def test_a_spool_that_cannot_be_read_takes_no_other_figure_with_it(
+    house: SmallHouse, engineer: TestClient
+) -> None:
+    house.telemetry.broken = True
+    after = told(engineer)
+    assert after["fire_stage", "normal"] == 1
+    assert "values_missing_total" not in {name for name, _ in after}

@@ -118,3 +118,16 @@ def test_a_file_that_cannot_be_read_is_said(tmp_path: Path) -> None:
     (tmp_path / "spool.db").write_bytes(b"not a database at all" * 300)
     with pytest.raises(SpoolFailed):
         telemetry(spool).losses(Sought(), 1)
+
+
+def test_what_comes_to_be_missing_is_counted_by_whose_affair_it_is(tmp_path: Path) -> None:
+    spool = Spool(tmp_path / "spool.db", ["influx"])
+    spool.lose(Loss("full", 100))
+    asked = telemetry(spool)
+    assert set(asked.missing().values()) == {0}
+    for loss in (Loss("timeout", 5), Loss("protocol", 2), Loss("killed", 9)):
+        spool.lose(loss)
+    for _ in range(2):
+        missing = asked.missing()
+        assert (missing[Cause.DEVICE], missing[Cause.GATEWAY], missing[Cause.POLICY]) == (7, 9, 0)
+    spool.close()

@@ -45,6 +45,7 @@ class Fresh:
     lines: Sequence[bytes]
     first: int
     last: int
+    history: bool = False  # nobody is to get them: they are kept as if everybody had
 
 
 @dataclass(frozen=True, slots=True)

@@ -92,7 +92,10 @@ class Spool:
             def insert() -> None:
                 cursors, rows = self._cursors, []
                 for it, body in zip(fresh, bodies, strict=True):
+                    before = cursors.newest[it.rank]
                     cursors = cursors.grown(it.rank, len(it.lines))
+                    if it.history:
+                        cursors = cursors.had(Stretch(before, cursors.newest[it.rank]))
                     rows.append(seal(cursors.newest[it.rank], it.first, it.last, len(it.lines), *body))
                 with self._committing(cursors) as db:
                     for row in rows:

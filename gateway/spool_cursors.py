@@ -102,6 +102,11 @@ class Cursors:
     def grown(self, rank: Rank, count: int) -> "Cursors":
         return replace(self, newest={**self.newest, rank: self.newest[rank] + count})
 
+    def had(self, lines: Stretch) -> "Cursors":
+        """Nobody lacks them."""
+        pending = {name: subtract(stretches, (lines,)) for name, stretches in self.pending.items()}
+        return replace(self, pending=pending)
+
     def serving(self, destinations: Sequence[str]) -> "Cursors":
         """These and no others. A new one gets all there is."""
         return replace(self, pending={name: self.pending.get(name, self.stored) for name in destinations})

@@ -9,8 +9,8 @@ from tests.servers import until
 
 
 class Ear:
-    def __init__(self, port: int) -> None:
-        self.host = Host("sites", "cuihu")
+    def __init__(self, port: int, node: str = "cuihu") -> None:
+        self.host = Host("sites", node)
         self._ready = False
         self._client = paho.Client(CallbackAPIVersion.VERSION2)
         self._client.on_connect = lambda client, *_: client.subscribe("spBv1.0/#", 2)
@@ -26,7 +26,7 @@ class Ear:
             self.host.hear(it.topic, bytes(it.payload), it.qos, it.retain)
 
     def command(self, payload: bytes, retain: bool = False) -> None:
-        self._client.publish("spBv1.0/sites/NCMD/cuihu", payload, 0, retain).wait_for_publish(5.0)
+        self._client.publish(f"spBv1.0/sites/NCMD/{self.host.node}", payload, 0, retain).wait_for_publish(5.0)
 
     def ask_for_birth(self, retain: bool = False) -> None:
         command = PAYLOAD(timestamp=1)

@@ -211,6 +211,22 @@ def test_an_alarm_is_the_nodes_affair() -> None:
     assert state["alarm/tank-low/raised"] == NOW
 
 
+def test_a_new_birth_tells_the_last_of_an_alarm_that_is_over() -> None:
+    alarm = Alarm("tank-low", "tank-low", Severity.HIGH, AlarmState.UNACKNOWLEDGED, AT, "tank-1.level")
+    raised = AlarmChange(alarm, AlarmState.NORMAL, AT)
+    later = Stamp(datetime.fromtimestamp(NOW / 1000 + 1, UTC), 2.0)
+    it = Session()
+    it.tell(raised)
+    it.tell(AlarmChange(replace(alarm, state=AlarmState.NORMAL), AlarmState.UNACKNOWLEDGED, later))
+    it.birth()
+    assert it.newest("alarm/tank-low/state").value == "normal"
+    stands = samples(parse(line) for _, line in Lines("cuihu").format([raised]))
+    it.standing = replace(it.standing, samples=list(stands))
+    it.birth()
+    told = it.newest("alarm/tank-low/state")
+    assert (told.value, told.ms) == ("normal", NOW + 1000)
+
+
 def test_a_passage_leaves_nothing_of_the_one_before_it() -> None:
     it = Session()
     it.tell(Passage("in-1", "01000734E0", Direction.IN, AT, PermitKind.MONTHLY))

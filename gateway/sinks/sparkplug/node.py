@@ -83,15 +83,18 @@ class Node:
         return Message(self._topic(_Verb.DEATH), payload, qos=1)
 
     def birth(self, standing: Standing, now: int) -> list[Message]:
-        """A device's metrics are as they stand. The node's are as they stand or were told last."""
+        """A device's metrics are as they stand. The node's are as they stand or were told, which is later."""
+        its = list(standing.samples)
         for definition in standing.definitions:
             self._learn(definition)
+        self.learn(its)
         for known in self._known.values():
-            known.current = None if known.definition.device else known.current
-        standing_samples = list(standing.samples)
-        self.learn(standing_samples)
-        for sample in standing_samples:
-            self._of(sample).current = sample
+            if known.definition.device:
+                known.current = None
+        for sample in its:
+            known = self._of(sample)
+            if known.current is None or known.current.ms <= sample.ms:
+                known.current = sample
         self._there = standing.devices
         self.born.clear()
         self._seq = -1  # [tck-id-topics-nbirth-seq-num] NBIRTH has 0

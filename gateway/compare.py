@@ -125,6 +125,8 @@ class Comparison:
                     delivered.setdefault(sample[:4], []).append(sample.value)
                 else:
                     waiting.add(sample[:4])
+        for place in delivered.keys() & waiting:  # a dead letter that is sent again
+            del delivered[place]
         return delivered, waiting
 
     def _lines(self, hour: Hour, entries: Sequence[Entry]) -> Iterator[tuple[Entry, bytes]]:

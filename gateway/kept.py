@@ -11,6 +11,8 @@ from pathlib import Path
 
 from sitewarden.gateway.blocks import Rank, Stretch, unpack
 from sitewarden.gateway.database import connect_reading
+from sitewarden.gateway.spool_cursors import Stretches
+from sitewarden.gateway.spool_schema import cursors
 
 _OLDEST = "SELECT first FROM blocks WHERE id > ? AND id <= ? ORDER BY id LIMIT 1"
 _WITHIN = "SELECT id, first, last, count FROM blocks WHERE first < ? AND last >= ? ORDER BY id"
@@ -68,14 +70,10 @@ class Kept:
         """Whether the destination said that it will never take this line."""
         return line in self._rejected
 
-    def _stretches(self, destination: str) -> tuple[Stretch, ...]:
-        """What the destination lacks; all of it if it is unknown."""
-        row = self._db.execute(
-            "SELECT stretches FROM cursors WHERE destination = ?", (destination,)
-        ).fetchone()
-        if row is None:
-            return tuple(Stretch(rank.base, rank.end) for rank in Rank)
-        return tuple(Stretch(*map(int, pair.split(":"))) for pair in row[0].split())
+    def _stretches(self, destination: str) -> Stretches:
+        """What the destination lacks; all there is, if nobody knows."""
+        everything = tuple(Stretch(rank.base, rank.end) for rank in Rank)
+        return dict(cursors(self._db)).get(destination) or everything
 
     def _waits(self, number: int) -> bool:
         return any(it.after < number <= it.upto for it in self._waiting)

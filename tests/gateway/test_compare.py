@@ -135,6 +135,26 @@ def test_what_waits_is_not_looked_for_and_may_be_there(stage: Stage) -> None:
     assert (hour.kept.count, hour.waiting, hour.only_there) == (120, 80, 0)
 
 
+def test_a_dead_letter_that_is_sent_again_is_on_its_way(stage: Stage) -> None:
+    lines = readings(10)
+    stage.put(lines)
+    stage.deliver()
+    stage.shelf.samples = [it for it in stage.shelf.samples if it.instant != BEGIN + 4 * SECOND]
+    stage.put([lines[4]])
+    (hour, *_) = stage.compared()
+    assert (hour.equal, hour.kept.count, hour.waiting) == (True, 18, 2)
+
+
+def test_a_dead_letter_is_not_missed(stage: Stage) -> None:
+    lines = readings(10)
+    stage.put(lines)
+    stage.deliver()
+    stage.shelf.samples = [it for it in stage.shelf.samples if it.instant != BEGIN + 4 * SECOND]
+    stage.spool.bury("influx", [(lines[4], "no such field")])
+    (hour, *_) = stage.compared()
+    assert (hour.equal, hour.kept.count, hour.rejected) == (True, 18, 1)
+
+
 def test_what_nobody_delivered_is_counted_and_no_fault(stage: Stage) -> None:
     stage.put(readings(100)[50:])
     stage.deliver()

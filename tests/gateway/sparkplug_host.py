@@ -1,4 +1,5 @@
-"""A Sparkplug host application that complains: what each message breaks, by the specification's own ids.
+"""A Sparkplug host application that complains: what each message breaks, by the specification's own ids
+(without their "tck-id-").
 
 It knows nothing of the code under test. Payloads are read by Google's decoder.
 """

@@ -331,7 +331,7 @@ STEPS = st.one_of(
 )
 
 
-@settings(max_examples=100)
+@settings(max_examples=50)
 @given(st.lists(STEPS, max_size=12))
 def test_whatever_happens_no_rule_is_broken_and_all_is_told_once(steps) -> None:
     it, sent = Session(), []

@@ -22,7 +22,7 @@ from sitewarden.gateway.sinks.sparkplug.wire import (
 from tests.gateway.sparkplug_definition import PAYLOAD, DecodeError, Message
 
 UINT64 = st.integers(0, 2**64 - 1)
-WORDS = st.text(max_size=20)
+WORDS = st.text(max_size=8)
 VALUES = {
     Kind.INT: st.integers(0, 2**32 - 1),
     Kind.LONG: UINT64,
@@ -46,7 +46,7 @@ def metrics(draw):
     type_, value = draw(typed())
     if draw(st.booleans()) and KINDS[type_] not in (Kind.INT, Kind.FLOAT):
         type_ = None
-    properties = {key: Property(*it) for key, it in draw(st.dictionaries(WORDS, typed(), max_size=3)).items()}
+    properties = {key: Property(*it) for key, it in draw(st.dictionaries(WORDS, typed(), max_size=2)).items()}
     return Metric(
         value,
         draw(st.none() | UINT64),
@@ -58,7 +58,7 @@ def metrics(draw):
     )
 
 
-PAYLOADS = st.builds(Payload, st.lists(metrics(), max_size=5), st.none() | UINT64, st.none() | UINT64)
+PAYLOADS = st.builds(Payload, st.lists(metrics(), max_size=2), st.none() | UINT64, st.none() | UINT64)
 
 
 def said(message: Message, name: str):
@@ -71,7 +71,7 @@ def held(message: Message):
     return name, getattr(message, name) if name else None
 
 
-@settings(max_examples=200)
+@settings(max_examples=100)
 @given(PAYLOADS)
 def test_what_is_written_is_what_an_independent_decoder_reads(payload):
     read = PAYLOAD.FromString(encode(payload))
@@ -93,7 +93,7 @@ def test_what_is_written_is_what_an_independent_decoder_reads(payload):
             assert held(property_) == ((None, None) if own.value is None else (name, own.value))
 
 
-@settings(max_examples=200)
+@settings(max_examples=100)
 @given(PAYLOADS)
 def test_what_another_encoder_writes_is_read(payload):
     theirs = PAYLOAD(timestamp=payload.timestamp, seq=payload.seq, uuid="skipped", body=b"\x08\xff")
@@ -125,13 +125,13 @@ def agreed(data: bytes) -> None:
         ]
 
 
-@settings(max_examples=300)
+@settings(max_examples=100)
 @given(st.binary(max_size=60))
 def test_any_bytes_are_read_or_refused_with_one_error(data):
     agreed(data)
 
 
-@settings(max_examples=300)
+@settings(max_examples=100)
 @given(PAYLOADS, st.data())
 def test_a_payload_cut_short_or_with_a_flipped_bit_is_read_or_refused_with_one_error(payload, data):
     whole = bytearray(encode(payload))

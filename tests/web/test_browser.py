@@ -4,6 +4,7 @@ import os
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from urllib.parse import urljoin
 
@@ -11,7 +12,10 @@ import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from sitewarden.gateway.api.server import ApiServer
+from sitewarden.gateway.blocks import Loss
 from sitewarden.gateway.clock import Clock
+from sitewarden.gateway.records import micros
+from sitewarden.gateway.sinks.base import SinkStatus
 from sitewarden.gateway.tokens import Role
 from sitewarden.gateway.troubles import Troubles
 from sitewarden.rules.model import AlarmState, Reading
@@ -31,6 +35,12 @@ SWITCHES = (
 DESKTOP, PHONE = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
 ROOMS = ("/", "/lanes", "/alarms", "/telemetry", "/more", "/devices/pump-1", "/devices/lift-a")
 ALARM = "device_offline:lift-a"
+
+COLOURS = """canvas => {
+    const all = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data;
+    return new Set(new Uint32Array(all.buffer)).size;
+}"""
+"""How many there are in a picture."""
 
 Opened = Callable[..., Page]
 
@@ -268,3 +278,33 @@ def _stranger(chromium: Browser) -> Iterator[Page]:
     context = chromium.new_context(locale="zh-CN")
     yield context.new_page()
     context.close()
+
+
+def test_a_gap_is_shaded_where_values_are_missing(visit: Opened, house: SmallHouse) -> None:
+    house.trend.add([Reading("pump-1.pressure", bar, house.now()) for bar in (0.5, 3.5)])
+    house.trend.flush()
+    since = micros(house.now().wall) * 1000
+    house.telemetry.lost = [Loss("timeout", 640, since, since + 600 * 10**9, subject="pump-1")]
+    house.later(1200)
+    page = visit("/devices/pump-1")
+    chart = page.locator('[data-point="pump-1.pressure"] canvas')
+    expect(chart).to_be_visible()
+    with_gap = chart.evaluate(COLOURS)
+    house.telemetry.lost = []
+    with page.expect_response("**/losses?*"):
+        page.get_by_role("button", name="1 h").click()
+    page.wait_for_timeout(300)
+    assert with_gap > chart.evaluate(COLOURS)
+
+
+def test_a_drain_is_begun_and_seen_on_the_page(visit: Opened, house: SmallHouse) -> None:
+    late = SinkStatus("influx", True, backlog=3000, drained_in=90.0)
+    house.sinks = (late,)
+    page = visit("/telemetry")
+    page.get_by_role("button", name="Send as fast as it goes").click()
+    house.sinks = (replace(late, backlog=600, draining=True),)
+    house.later(3)
+    expect(page.locator("#destinations")).to_contain_text("600 to catch up", timeout=5000)
+    expect(page.locator("#destinations")).to_contain_text("as fast as it goes")
+    expect(page.locator("progress")).to_have_attribute("value", "2400")
+    assert house.telemetry.destinations["influx"]

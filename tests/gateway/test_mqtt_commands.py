@@ -1,6 +1,7 @@
 """What the broker may ask for, who may, and what the journal has of it: with the real core and no broker."""
 
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -11,6 +12,7 @@ import pytest
 from sitewarden.config.sinks import CommandPlan, MqttPlan
 from sitewarden.gateway.clock import Clock
 from sitewarden.gateway.records import OPERATORS
+from sitewarden.gateway.sinks.mqtt import commands
 from sitewarden.gateway.sinks.mqtt.commands import STALE, Commands
 from sitewarden.gateway.sinks.mqtt.connection import BrokerError, Message
 from sitewarden.rules.model import Action, AlarmState, Command, Do, FireStage, Reading
@@ -224,3 +226,12 @@ def test_an_answer_that_nobody_takes_ends_nothing(stage: Stage) -> None:
         it.received(topic, stage.payload(reason=f"car {n}"), False)
     assert until(lambda: len(stage.house.journal.decisions()) == 2)
     it.stop()
+
+
+def test_every_reason_of_a_refusal_is_documented() -> None:
+    raised = re.findall(r"raise Refused\(.*\)", Path(commands.__file__).read_text(encoding="utf-8"))
+    codes = {code for each in raised for code in re.findall(r'"(\w+)"', each)}
+    assert "stale" in codes
+    docs = (Path(__file__).parents[2] / "docs" / "api.md").read_text(encoding="utf-8")
+    listed = docs.partition("### MQTT: commands")[2]
+    assert {code for code in codes if f"`{code}`" not in listed} == set()

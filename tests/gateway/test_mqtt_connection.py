@@ -129,6 +129,22 @@ def test_nobody_waits_for_a_broker_that_hangs_later(peer: Peer) -> None:
         assert monotonic() - begun < 1.5
 
 
+@pytest.mark.slow
+def test_a_slow_uplink_is_no_broker_that_hangs(peer: Peer) -> None:
+    with (
+        witness(peer) as seen,
+        Uplink(peer.port, 40_000) as uplink,
+        closing(connection_to(uplink.port)) as it,
+    ):
+        uplink.turn(Weather.SLOW)
+        it.connect()
+        begun = monotonic()
+        it.publish([replace(each, payload=each.payload.ljust(100)) for each in numbered(1000)], 1.0)
+        assert monotonic() - begun > 1.0
+        assert until(lambda: len(seen.heard) == 1000)
+        it.close()
+
+
 @pytest.mark.usefixtures("impatient")
 def test_a_connection_that_ended_leaves_no_thread(peer: Peer) -> None:
     before = set(threads())

@@ -1,8 +1,8 @@
 """One connection to an MQTT 3.1.1 broker, synchronous from outside.
 
 paho speaks the protocol in a thread of its own. Whoever connects, subscribes or publishes waits for the
-broker's own word, and no longer than the time-out; after any failure the connection is gone, and `connect`
-makes another. Nothing is buffered: what was not acknowledged is the caller's to send again.
+broker's own word, and no longer than the time-out for each; after any failure the connection is gone, and
+`connect` makes another. Nothing is buffered: what was not acknowledged is the caller's to send again.
 """
 
 import ssl
@@ -11,7 +11,6 @@ from contextlib import suppress
 from dataclasses import dataclass
 from socket import SHUT_RDWR, socket
 from threading import Condition
-from time import monotonic
 
 import paho.mqtt.client as paho
 from paho.mqtt.enums import CallbackAPIVersion
@@ -75,7 +74,8 @@ class Connection:
         self._session = session
 
     def publish(self, messages: Sequence[Message], timeout: float = ANSWER) -> None:
-        """In this order. Returns once each is acknowledged, those of QoS 0 once they are written."""
+        """In this order. Returns once each is acknowledged, those of QoS 0 once they are written. The broker
+        may take its time, but not `timeout` s without acknowledging anything."""
         session = self._there()
         try:
             session.publish(messages, timeout)
@@ -148,29 +148,27 @@ class _Session:
         self._client.connect(host, port, KEEPALIVE)
         self._client.loop_start()
         try:
-            self._wait(lambda: self._welcome, monotonic() + ANSWER)
+            self._wait(lambda: self._welcome, ANSWER)
         except BrokerError:
             self.end()
             raise
 
     def publish(self, messages: Sequence[Message], timeout: float) -> None:
-        deadline = monotonic() + timeout
         numbers = [self._publish(each) for each in messages]
         for number in numbers:  # acknowledged in the order in which they were sent (4.6)
-            self._wait(lambda number=number: number in self._acknowledged, deadline)  # type: ignore[misc]
-            self._acknowledged.discard(number)
+            self._wait_for(number, timeout)
 
     def subscribe(self, filters: Sequence[str]) -> None:
         if filters:
             code, number = self._client.subscribe([(each, 1) for each in filters])
             if code or number is None:
                 raise BrokerError(paho.error_string(code))
-            self._wait(lambda: number in self._acknowledged, monotonic() + ANSWER)
+            self._wait_for(number, ANSWER)
 
     def leave(self) -> None:
         """DISCONNECT: the broker forgets our will (3.14)."""
         self._client.disconnect()
-        self._wait(lambda: bool(self.lost), monotonic() + FAREWELL)
+        self._wait(lambda: bool(self.lost), FAREWELL)
 
     def end(self) -> None:
         """Hangs up, whatever is still on its way; the thread ends with its socket."""
@@ -193,9 +191,13 @@ class _Session:
             raise BrokerError(self.lost or paho.error_string(sent.rc))
         return sent.mid
 
-    def _wait(self, done: Callable[[], bool], deadline: float) -> None:
+    def _wait_for(self, number: int, timeout: float) -> None:
+        self._wait(lambda: number in self._acknowledged, timeout)
+        self._acknowledged.discard(number)
+
+    def _wait(self, done: Callable[[], bool], timeout: float) -> None:
         with self._changed:
-            self._changed.wait_for(lambda: done() or self.lost, max(deadline - monotonic(), 0.0))
+            self._changed.wait_for(lambda: done() or self.lost, timeout)
             if not done():
                 raise BrokerError(self.lost or "no answer in time", self._refused)
 

@@ -29,7 +29,7 @@ from datetime import UTC, datetime, timedelta
 from sitewarden.gateway.sinks.parse import Record, Value
 from sitewarden.rules.model import AlarmState
 
-LARGEST = 60_000  # bytes of a payload; hosted brokers take 128 KiB at most
+LARGEST = 30_000  # bytes of a payload: some seconds on a bad uplink
 
 Body = Mapping[str, object]
 

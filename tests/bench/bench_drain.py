@@ -31,8 +31,8 @@ from tests.servers import Peer, get, influx_query, influxd, running, victoria_me
 POINTS = 1000  # a second, and lines a block
 BEGUN = 1_772_409_600  # s since 1970
 BATCH = 5000
-PARTS = 10
-AT_ONCE = 5  # parts of a baseline's turn are this much smaller
+PARTS = 20
+SAMPLE, POINTS_SAMPLE = 100, 5  # s of lines in a turn of a baseline
 GIB = 1 << 30
 
 
@@ -134,9 +134,9 @@ def _drained(path: Path, peer: Peer, version: InfluxVersion, seconds: int) -> It
             carrier.step()
         drain.ours.add(carrier.status().sent - sent, begun)
         drain.memory.append(_resident())
-        _post(drain.bare, other, range(part * seconds, part * seconds + seconds // PARTS // AT_ONCE))
+        _post(drain.bare, other, range(part * SAMPLE, (part + 1) * SAMPLE))
         if version is InfluxVersion.V2:
-            _write_points(drain.points, other, range(part * seconds, part * seconds + 10))
+            _write_points(drain.points, other, range(part * POINTS_SAMPLE, (part + 1) * POINTS_SAMPLE))
     spool.close()
     yield from _told(peer, version, drain, lines, witness.disorders)
 
@@ -147,17 +147,13 @@ def _post(times: Times, plan: InfluxPlan, seconds: range) -> None:
     v1 = plan.version is InfluxVersion.V1
     query = {"db": plan.bucket} if v1 else {"org": plan.org, "bucket": plan.bucket}
     url = f"{plan.url}{'/write' if v1 else '/api/v2/write'}?{urlencode(query | {'precision': 'ns'})}"
-    blocks = [_lines(THEIRS, second) for second in seconds]
-    together = BATCH // POINTS
-    bodies = [
-        b"\n".join(line for block in blocks[start : start + together] for line in block)
-        for start in range(0, len(blocks), together)
-    ]
-    begun = perf_counter()
-    for body in bodies:
+    for start in range(seconds.start, seconds.stop, BATCH // POINTS):
+        block = [line for second in range(start, start + BATCH // POINTS) for line in _lines(THEIRS, second)]
+        body = b"\n".join(block)
+        begun = perf_counter()
         if pool.request("POST", url, body=body).status != 204:
             raise RuntimeError("the baseline was not taken")
-    times.add(len(blocks) * POINTS, begun)
+        times.add(len(block), begun)
 
 
 def _write_points(times: Times, plan: InfluxPlan, seconds: range) -> None:
@@ -193,7 +189,7 @@ def _told(peer: Peer, version: InfluxVersion, drain: Drain, lines: int, disorder
         yield Figure(
             f"drain.{name}_beside_points", drain.ours.rate, "lines/s", rate, 5, best="high", note=note
         )
-    tenth, half, end = drain.memory[0], drain.memory[PARTS // 2 - 1], drain.memory[PARTS - 2]
+    tenth, half, end = (drain.memory[PARTS * share // 10 - 1] for share in (1, 5, 9))
     note = f"resident with 90 % sent, {half:.0f} with 50 %; baseline: with 10 %"
     yield Figure(f"drain.{name}_memory", end, "MB", tenth, 1.1, note=note)
 

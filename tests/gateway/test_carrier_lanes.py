@@ -7,9 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from sitewarden.config.sinks import Filter, Kind
+from sitewarden.gateway.blocks import Rank
 from sitewarden.gateway.sinks.answers import Answer
 from sitewarden.gateway.sinks.base import Lane
-from tests.gateway.scripted import PLAN, RESET, START, TAKEN, Uplink, line, second
+from tests.gateway.scripted import EPOCH, NS, PLAN, RESET, START, TAKEN, Uplink, line, second
 
 HOUR, DAY = 3600.0, 86_400.0
 SERIES = ("pump-1", "pump-2", "lift-1")
@@ -122,6 +124,25 @@ def test_what_is_stamped_in_the_future_waits_for_its_time(tmp_path: Path) -> Non
     uplink.run(620.0)
     assert uplink.server.stored[2:] == [line(1200.0)]
     uplink.spool.close()
+
+
+def test_a_destination_gets_what_it_wants_of_both_lanes_and_nothing_waits(tmp_path: Path) -> None:
+    only = Filter(frozenset({Kind.PASSAGE, Kind.READING}), ("pump-*.pressure",), personal=False)
+    uplink = Uplink(tmp_path, replace(PLAN, only=only))
+
+    def passage(at: float, card: bytes = b"") -> bytes:
+        return b"passage,site=test,lane=in,direction=in known=true%s %d" % (card, EPOCH + int(at * NS))
+
+    card = b',card="****1234",kind="monthly"'
+    for at in (0.0, 3600.0):
+        uplink.now.seconds = at
+        uplink.put([line(at), line(at, "lift-1")])
+        uplink.put([line(at + 1, "lift-1")])
+        uplink.put([passage(at, card)], Rank.EVENT)
+    uplink.run(3610.0)
+    assert sorted(uplink.server.stored) == sorted([line(0.0), line(3600.0), passage(0.0), passage(3600.0)])
+    assert uplink.waiting == 0
+    assert all(sent.lines for sent in uplink.server.requests)
 
 
 def test_status_says_how_it_is(tmp_path: Path) -> None:

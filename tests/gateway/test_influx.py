@@ -74,10 +74,9 @@ def running(folder: Path, plan: InfluxPlan) -> Iterator[Stage]:
 
 
 @contextmanager
-def staged(
-    folder: Path, version: InfluxVersion, script: Script = lambda lines: FINE
-) -> Iterator[tuple[LineServer, Stage]]:
-    with serving(script) as server, running(folder, plan_for(server, version)) as stage:
+def staged(folder: Path, script: Script = lambda lines: FINE) -> Iterator[tuple[LineServer, Stage]]:
+    """Of version 1: what becomes of an answer is the same for all."""
+    with serving(script) as server, running(folder, plan_for(server, V1)) as stage:
         yield server, stage
 
 
@@ -108,10 +107,9 @@ def test_what_is_sent_is_stored(tmp_path: Path, version: InfluxVersion, gzip: bo
         assert write.get("content-encoding") == ("gzip" if gzip else None)
 
 
-@versions
 @pytest.mark.parametrize("fault", [Fault.RESET, Fault.HALF, Fault.HANG])
-def test_what_a_network_swallows_is_sent_again(tmp_path: Path, version: InfluxVersion, fault: Fault) -> None:
-    with staged(tmp_path, version) as (server, stage):
+def test_what_a_network_swallows_is_sent_again(tmp_path: Path, fault: Fault) -> None:
+    with staged(tmp_path) as (server, stage):
         server.faults += [fault, fault]
         stage.put(GOOD)
         assert stage.drained()
@@ -120,20 +118,18 @@ def test_what_a_network_swallows_is_sent_again(tmp_path: Path, version: InfluxVe
         assert until(lambda: stage.said()[-1:] == [("sink_away", False)])
 
 
-@versions
-def test_an_answer_that_breaks_off_is_none(tmp_path: Path, version: InfluxVersion) -> None:
+def test_an_answer_that_breaks_off_is_none(tmp_path: Path) -> None:
     """It was stored, and nobody can know: the only way is twice."""
-    with staged(tmp_path, version) as (server, stage):
+    with staged(tmp_path) as (server, stage):
         server.faults.append(Fault.CUT)
         stage.put(GOOD)
         assert stage.drained()
         assert server.stored == GOOD * 2
 
 
-@versions
-def test_later_is_tried_again_until_it_is_taken(tmp_path: Path, version: InfluxVersion) -> None:
+def test_later_is_tried_again_until_it_is_taken(tmp_path: Path) -> None:
     answers = iter([Says(503, "busy"), Says(500), Says(429, "", {"Retry-After": "0"}), FINE])
-    with staged(tmp_path, version, lambda lines: next(answers)) as (server, stage):
+    with staged(tmp_path, lambda lines: next(answers)) as (server, stage):
         stage.put(GOOD)
         assert stage.drained()
         assert server.stored == GOOD
@@ -142,9 +138,8 @@ def test_later_is_tried_again_until_it_is_taken(tmp_path: Path, version: InfluxV
         assert stage.troubles[0].params == {"status": 503, "error": "busy"}
 
 
-@versions
-def test_retry_after_is_honoured(tmp_path: Path, version: InfluxVersion) -> None:
-    with staged(tmp_path, version, lambda lines: Says(429, "", {"Retry-After": "600"})) as (server, stage):
+def test_retry_after_is_honoured(tmp_path: Path) -> None:
+    with staged(tmp_path, lambda lines: Says(429, "", {"Retry-After": "600"})) as (server, stage):
         stage.put(GOOD)
         assert until(lambda: stage.said() == [("sink_away", True)])
         stage.put(GOOD)
@@ -152,11 +147,10 @@ def test_retry_after_is_honoured(tmp_path: Path, version: InfluxVersion) -> None
         assert stage.waiting == 200
 
 
-@versions
 @pytest.mark.parametrize("status", [401, 403])
-def test_refused_is_held_with_an_alarm(tmp_path: Path, version: InfluxVersion, status: int) -> None:
+def test_refused_is_held_with_an_alarm(tmp_path: Path, status: int) -> None:
     allowed = threading.Event()
-    with staged(tmp_path, version, lambda _: FINE if allowed.is_set() else Says(status, "no")) as (
+    with staged(tmp_path, lambda _: FINE if allowed.is_set() else Says(status, "no")) as (
         server,
         stage,
     ):
@@ -246,11 +240,11 @@ def test_v3_makes_its_database_unless_it_is_there(tmp_path: Path, status: int) -
         stage.spool.close()
 
 
-@versions
-def test_a_malformed_line_is_found_by_halving(tmp_path: Path, version: InfluxVersion) -> None:
-    with staged(
-        tmp_path, version, lambda lines: Says(400, "unable to parse") if b"bad" in lines else FINE
-    ) as (server, stage):
+def test_a_malformed_line_is_found_by_halving(tmp_path: Path) -> None:
+    with staged(tmp_path, lambda lines: Says(400, "unable to parse") if b"bad" in lines else FINE) as (
+        server,
+        stage,
+    ):
         stage.put([*GOOD[:37], b"bad", *GOOD[37:]])
         assert stage.drained()
         assert server.stored == GOOD
@@ -260,9 +254,8 @@ def test_a_malformed_line_is_found_by_halving(tmp_path: Path, version: InfluxVer
         assert stage.carrier.status().lost == 1
 
 
-@versions
-def test_too_large_is_halved(tmp_path: Path, version: InfluxVersion) -> None:
-    with staged(tmp_path, version, lambda lines: FINE if len(lines) <= 10 else Says(413)) as (server, stage):
+def test_too_large_is_halved(tmp_path: Path) -> None:
+    with staged(tmp_path, lambda lines: FINE if len(lines) <= 10 else Says(413)) as (server, stage):
         stage.put(GOOD)
         assert stage.drained()
         assert server.stored == GOOD
@@ -280,7 +273,10 @@ def test_rejects_of_a_partial_write_are_named_by_number_or_in_full(
     else:
         said = f"partial write: unable to parse '{GOOD[3].decode()}': missing fields dropped=0"
         words = json.dumps({"error" if version is V1 else "message": said})
-    with staged(tmp_path, version, lambda lines: Says(400, words)) as (server, stage):
+    with (
+        serving(lambda lines: Says(400, words)) as server,
+        running(tmp_path, plan_for(server, version)) as stage,
+    ):
         stage.put(GOOD)
         assert stage.drained()
         assert len(server.writes) == 1

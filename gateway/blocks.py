@@ -10,6 +10,7 @@ import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
+from typing import TypeGuard
 
 import zstandard
 
@@ -173,7 +174,7 @@ def seal(number: int, first: int, last: int, count: int, packed: bool, stored: b
     return number, first, last, count, crc, int(packed), stored
 
 
-def is_sound(row: tuple[object, ...]) -> bool:
+def is_sound(row: tuple[object, ...]) -> TypeGuard[Row]:
     """Whether this is what was written. On a broken page any value may stand, and of any type."""
     match row:
         case (int(number), int(first), int(last), int(count), int(), 0 | 1 as packed, bytes(stored)):

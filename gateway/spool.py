@@ -119,7 +119,7 @@ class Spool:
 
             def insert() -> None:
                 with self._file.writing(self._cursors) as db:
-                    number = spool_read.newest(db, rank, spool_untimed.TABLE) + len(lines)
+                    number = spool_untimed.newest(db, rank) + len(lines)
                     row = seal(number, first, last, len(lines), packed, stored)
                     spool_read.put(db, row, spool_untimed.TABLE)
 

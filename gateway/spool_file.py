@@ -25,7 +25,8 @@ from sitewarden.gateway.database import (
     transaction,
 )
 from sitewarden.gateway.spool_cursors import Cursors, Stretches
-from sitewarden.gateway.spool_rescue import PAGE, with_edges
+from sitewarden.gateway.spool_pages import PAGE, Log
+from sitewarden.gateway.spool_rescue import with_edges
 from sitewarden.gateway.spool_schema import SCHEMA, STORED
 
 T = TypeVar("T")
@@ -135,6 +136,8 @@ class SpoolFile:
         make_private(self.path.parent)
         if not self.path.exists() and self._mended.exists():
             self._mended.rename(self.path)  # the power went just before this
+        if Log(beside(self.path)[0]).is_broken():
+            raise Broken("the log is broken in the middle, and SQLite would take what is before that")
         self.db = self.with_ballast(lambda: open_checked(self.path, Sync.FULL, SCHEMA))
         try:
             self._page = int(self.db.execute("PRAGMA page_size").fetchone()[0])

@@ -2,7 +2,7 @@
 
 import sqlite3
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from sitewarden.gateway.blocks import Stretch
 from sitewarden.gateway.spool_cursors import Stretches, union
@@ -34,10 +34,16 @@ STORED = ""  # the destination whose stretches are what is in the file
 
 
 def cursors(db: sqlite3.Connection) -> Iterator[tuple[str, Stretches | None]]:
-    """Each destination's set; None: the row is not what was written."""
-    for destination, text, crc in db.execute("SELECT destination, stretches, crc FROM cursors"):
-        sound = isinstance(text, str) and crc == _crc(destination, text)
-        yield destination, _parsed(text) if sound else None
+    """Each destination's set, as `cursor` has it."""
+    return map(cursor, db.execute("SELECT destination, stretches, crc FROM cursors"))
+
+
+def cursor(row: Sequence[object]) -> tuple[str, Stretches | None]:
+    """Of a row; None: it is not what was written."""
+    match row:
+        case (str(destination), str(text), int(crc)) if crc == _crc(destination, text):
+            return destination, _parsed(text)
+    return "", None
 
 
 def save(db: sqlite3.Connection, before: Mapping[str, Stretches], now: Mapping[str, Stretches]) -> None:

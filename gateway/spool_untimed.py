@@ -7,10 +7,22 @@ Their numbers run like those of the blocks, but are their own.
 import sqlite3
 from collections.abc import Iterator, Sequence
 
-from sitewarden.gateway.blocks import Block, Loss, Packer, Rank, Row, is_sound, seal, unpack
-from sitewarden.gateway.spool_read import COLUMNS, newest, put
+from sitewarden.gateway import spool_read
+from sitewarden.gateway.blocks import SPAN, Block, Loss, Packer, Rank, Row, is_sound, seal, unpack
+from sitewarden.gateway.spool_read import COLUMNS, put
 
 TABLE = "held"
+
+_HALF = SPAN // 2  # of a rank's numbers: what is beyond is held
+
+
+def is_held(row: Row) -> bool:
+    return row[0] - Rank.of(row[0]).base > _HALF
+
+
+def newest(db: sqlite3.Connection, rank: Rank) -> int:
+    """The number of the rank's newest line that is held, or the one before the first."""
+    return max(spool_read.newest(db, rank, TABLE), rank.base + _HALF)
 
 
 def oldest(db: sqlite3.Connection) -> Row | None:
@@ -30,7 +42,7 @@ def remove(db: sqlite3.Connection, row: Row) -> None:
 
 def waiting(db: sqlite3.Connection) -> int:
     """Lines."""
-    return sum(newest(db, Rank.of(row[0]), TABLE) - row[0] + row[3] for row in _oldest_each(db))
+    return sum(newest(db, Rank.of(row[0])) - row[0] + row[3] for row in _oldest_each(db))
 
 
 def stamped(block: Block, offset: int) -> Sequence[bytes]:

@@ -9,6 +9,7 @@ from sitewarden.gateway.hub import Subscription
 from sitewarden.gateway.records import micros
 from sitewarden.gateway.sinks.lines import Lines
 from sitewarden.gateway.spool import Spool, SpoolFailed
+from sitewarden.gateway.spool_letters import MOST
 from sitewarden.gateway.troubles import Troubles
 
 PAUSE, GROUP = 0.5, 1000  # s and effects: whichever comes first is a commit
@@ -27,7 +28,8 @@ class SpoolWriter:
     and the gap comes into the ledger as soon as there is one again.
 
     Troubles: `spool_nearly_full`; `spool_full`, the oldest is being dropped; `spool_failed`, the disk
-    refuses; `spool_overrun`, more came than could be written; `spool_set_aside`, the file was broken.
+    refuses; `spool_overrun`, more came than could be written; `spool_set_aside`, the file was broken;
+    `spool_letters`, many dead letters.
     """
 
     def __init__(self, spool: Spool, subscription: Subscription, lines: Lines, troubles: Troubles) -> None:
@@ -101,6 +103,10 @@ class SpoolWriter:
             troubles.set(
                 "spool_nearly_full", "spool", fill > NEARLY_FULL, {"percent": round(NEARLY_FULL * 100)}
             )
+        letters = sum(spool.seen.letters.values()) / MOST
+        if letters > NEARLY_FULL or letters < ENOUGH_ROOM:
+            params = {"percent": round(NEARLY_FULL * 100), "most": MOST}
+            troubles.set("spool_letters", "spool", letters > NEARLY_FULL, params)
         troubles.set("spool_full", "spool", spool.dropping, {})
         if spool.set_aside:
             troubles.on("spool_set_aside", "spool", {"files": spool.set_aside}, lasts=False)

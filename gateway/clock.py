@@ -72,6 +72,7 @@ class Clock:
         if self._believed and self._believable(now, self._believed.mono):
             self._offset += max((now - self._believed.wall).total_seconds(), 0.0)
         self._trusted = self._told = True
+        self._known = False  # what time it is, once since the start; before, any time to be trusted will do
         self._step: tuple[float, float] | None = None  # forward: its mono, and by how many s
         self._doubts: tuple[_Doubt, ...] = ()  # replaced, never altered: others look
         self._lock = Lock()
@@ -123,8 +124,9 @@ class Clock:
 
     def _now(self) -> Stamp:
         wall, mono = self._wall(), self.mono()
-        before, self._trusted = self._trusted, self._believable(wall, mono)
-        sure = self._trusted and (not before or self._settled(wall, mono))
+        self._trusted = self._believable(wall, mono)
+        sure = self._trusted and (not self._known or self._settled(wall, mono))
+        self._known |= sure
         self._remember(sure, mono)
         believed = self._believed
         if not self._trusted and believed:

@@ -32,6 +32,14 @@ def _intervals(link: LinkPlan) -> Intervals:
     return {device: {} for device in link.devices}
 
 
+def remade(before: Iterable[LinkPlan], after: Iterable[LinkPlan]) -> frozenset[str]:
+    """Devices of links that are not what they were."""
+    old = {link.name: link for link in before}
+    new = {link.name: link for link in after}
+    altered = [link for link in (*old.values(), *new.values()) if old.get(link.name) != new.get(link.name)]
+    return frozenset(device for link in altered for device in link.devices)
+
+
 @dataclass(slots=True, eq=False)
 class Gap:
     """Points that went at one instant for one reason. Instants are ns since boot (`Clock.boot_ns`), those of

@@ -14,6 +14,7 @@ from sitewarden.gateway.blocks import Loss
 from sitewarden.gateway.board import Board
 from sitewarden.gateway.clock import Clock
 from sitewarden.gateway.eventlog import EventLog
+from sitewarden.gateway.gaps import intervals, remade
 from sitewarden.gateway.hub import Hub, Report
 from sitewarden.gateway.sinks.base import Sink, Transport
 from sitewarden.gateway.sinks.carrier import Carrier
@@ -75,7 +76,7 @@ class Outlets:
         for name in gone:
             self.sinks[name].stop()
             self.sinks[name].troubles.all_off()  # with the sink goes the memory of what it has told
-        self._write_spool(bool(site.sinks) or site.spool.keep > 0)
+        self._write_spool(site)
         self._site, self._plans, self.sinks = site, new, kept
         for name in sorted(come):
             sink = self._sink(new[name])
@@ -89,7 +90,7 @@ class Outlets:
             sink.site_changed()
 
     def stop(self) -> None:
-        self._write_spool(False)
+        self._end_spool()
         for sink in self.sinks.values():
             sink.stop()
         self._history.stop()
@@ -131,18 +132,26 @@ class Outlets:
                 )
 
     def _lasting(self) -> Sequence[Loss] | None:
-        return () if self._writer else None
+        return self._writer.gaps if self._writer else None
 
     def _present(self) -> list[Effect]:
         return present(self._board(), self._clock.now())
 
-    def _write_spool(self, on: bool) -> None:
+    def _write_spool(self, site: Site) -> None:
         """Telemetry is spooled where there is somebody to send it to, or something to keep it for."""
-        if on and self._writer is None:
+        each = intervals(site.links)
+        if not (site.sinks or site.spool.keep):
+            self._end_spool()
+        elif self._writer:
+            self._writer.adopt(each, remade(self._site.links, site.links))
+        else:
             effects = self._hub.subscribe("spool", READINGS, WANTED)
-            self._writer = SpoolWriter(self.spool, effects, self.lines, Troubles(self._report, self._clock))
+            troubles = Troubles(self._report, self._clock)
+            self._writer = SpoolWriter(self.spool, effects, self.lines, troubles, self._clock, each)
             self._writer.start()
-        elif not on and self._writer:
+
+    def _end_spool(self) -> None:
+        if self._writer:
             self._writer.stop()
             self._writer = None
 

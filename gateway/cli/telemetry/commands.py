@@ -5,6 +5,7 @@ import typer
 from sitewarden.gateway.cli.telemetry.dead_letters import dead_letters
 from sitewarden.gateway.cli.telemetry.drain import drain
 from sitewarden.gateway.cli.telemetry.export import export
+from sitewarden.gateway.cli.telemetry.load import import_
 from sitewarden.gateway.cli.telemetry.losses import losses
 from sitewarden.gateway.cli.telemetry.status import status
 from sitewarden.gateway.cli.telemetry.verify import verify
@@ -26,4 +27,5 @@ telemetry.command()(losses)
 telemetry.command()(drain)
 telemetry.command()(verify)
 telemetry.command()(export)
+telemetry.command("import")(import_)
 telemetry.add_typer(dead_letters, name="dead-letters", no_args_is_help=True)

@@ -1,10 +1,10 @@
 """Rows to a Parquet file and back. Imports pyarrow, which takes its time and need not be installed."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pyarrow as pa
-from pyarrow.parquet import ParquetWriter
+from pyarrow.parquet import ParquetFile, ParquetWriter
 
 from sitewarden.gateway.cli.telemetry.history import Columns, Row
 
@@ -41,3 +41,15 @@ class ParquetSheet:
         arrays = [pa.array(column, it.type) for column, it in zip(columns, self._schema, strict=True)]
         self._writer.write_table(pa.table(arrays, schema=self._schema))
         self._rows = []
+
+
+def parquet_rows(path: Path) -> Iterator[tuple[list[str], dict[str, object]]]:
+    """The names of the columns with each row. Raises OSError, also when the file is no Parquet."""
+    try:
+        with ParquetFile(path) as file:
+            columns = list(file.schema_arrow.names)
+            for batch in file.iter_batches(batch_size=10_000):
+                for row in batch.to_pylist():
+                    yield columns, row
+    except pa.ArrowInvalid as error:
+        raise OSError(str(error)) from error

@@ -16,6 +16,7 @@ from pymodbus.client import AsyncModbusTcpClient
 
 from sitewarden.drivers.plan import BusPlan, Framing, LinkPlan, TcpPort
 from sitewarden.gateway.clock import Clock
+from sitewarden.gateway.gaps import intervals
 from sitewarden.gateway.host import Host
 from sitewarden.gateway.hub import Hub
 from sitewarden.gateway.journal import Journal
@@ -115,11 +116,12 @@ async def _ours(total: Sum, port: int, many: int, path: Path, outstanding: int) 
     clock, hub, journal = Clock(), Hub(), Journal(path / "journal.db")
     spool = Spool(path / "spool.db", ("influx",))
     queue = hub.subscribe("spool", READINGS, WANTED)
-    writer = SpoolWriter(spool, queue, Lines("bench"), Troubles(lambda trouble: None, clock))
     unit = replace(wide_unit(many), scan=ALWAYS)
     plan = LinkPlan(
         "plant", TcpPort("127.0.0.1", port), BusPlan(Framing.TCP, (unit,), outstanding=outstanding)
     )
+    troubles = Troubles(lambda trouble: None, clock)
+    writer = SpoolWriter(spool, queue, Lines("bench"), troubles, clock, intervals([plan]))
     host = Host(Core(PLAN), [plan], LIMIT, clock, journal, hub.publish, lambda: None)
     writer.start()
     host.start()

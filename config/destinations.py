@@ -18,6 +18,7 @@ from sitewarden.drivers.plan import Tls
 
 MQTT, MQTT_TLS = 1883, 8883  # IANA's ports of MQTT, and of MQTT inside TLS
 JSON_ONLY = ("home_assistant", "commands")
+SPARKPLUG_ONLY = ("group", "primary_host")
 ANY = "+"
 
 
@@ -60,8 +61,9 @@ def _mqtt(name: str, shape: MqttShape, room: "_Room") -> MqttPlan:
     if shape.payload is Payload.SPARKPLUG:
         for key in shape.model_fields_set.intersection(JSON_ONLY):
             room.document.wrong((*loc, key), "this key only with the payload 'json'", at_key=True)
-    elif "group" in shape.model_fields_set:
-        room.document.wrong((*loc, "group"), "this key only with the payload 'sparkplug'", at_key=True)
+    else:
+        for key in shape.model_fields_set.intersection(SPARKPLUG_ONLY):
+            room.document.wrong((*loc, key), "this key only with the payload 'sparkplug'", at_key=True)
     for place, command in enumerate(shape.commands):
         room.lane(command.topic, *loc, "commands", place, "topic")
     return MqttPlan(
@@ -77,6 +79,7 @@ def _mqtt(name: str, shape: MqttShape, room: "_Room") -> MqttPlan:
         payload=shape.payload,
         home_assistant=shape.home_assistant,
         group=shape.group,
+        primary_host=shape.primary_host,
         commands=tuple(CommandPlan(command.topic, command.role) for command in shape.commands),
     )
 

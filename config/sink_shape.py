@@ -86,6 +86,7 @@ class MqttShape(Shape):
     payload: Annotated[Payload, BY_WORD] = Payload.JSON
     home_assistant: str = Field(default="", pattern=r"^[^\s#+]*$", description="its discovery prefix")
     group: str = Field(default="sitewarden", pattern=r"^[^\s#+/]+$", description="one level of a topic")
+    primary_host: str = Field(default="", pattern=r"^[^\s#+/]*$", description="one level of a topic")
     commands: list[CommandShape] = Field(default_factory=list)
     only: FilterShape = EVERYTHING
     backlog: Backlog = 0

@@ -145,7 +145,8 @@ def test_what_a_destination_is_given_and_how_it_is_reached(tmp_path: Path) -> No
   secret: {type: mqtt, host: a, tls: true, home_assistant: homeassistant,
            only: {kinds: [reading, alarm], points: ["pump-*"], personal: false},
            commands: [{topic: lane/in-1/open, role: guard}, {topic: alarm/+/acknowledge, role: engineer}]}
-  plant: {type: mqtt, host: a, tls: {cert: box.pem, key: key.pem}, payload: sparkplug, group: estates}""",
+  plant: {type: mqtt, host: a, tls: {cert: box.pem, key: key.pem}, payload: sparkplug,
+          group: estates, primary_host: scada}""",
     )
     far, plain, secret, plant = load(file, {}).sinks
     assert far == InfluxPlan(
@@ -165,7 +166,9 @@ def test_what_a_destination_is_given_and_how_it_is_reached(tmp_path: Path) -> No
         ),
     )
     shown = Tls(cert=f"{here}/box.pem", key=f"{here}/key.pem")
-    assert plant == MqttPlan("plant", "a", 8883, tls=shown, payload=Payload.SPARKPLUG, group="estates")
+    assert plant == MqttPlan(
+        "plant", "a", 8883, tls=shown, payload=Payload.SPARKPLUG, group="estates", primary_host="scada"
+    )
 
 
 def test_defaults(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TypeVar
 
-from sitewarden.gateway import spool_ledger, spool_read, spool_rescue, spool_schema
+from sitewarden.gateway import spool_before, spool_ledger, spool_read, spool_rescue, spool_schema
 from sitewarden.gateway.blocks import Loss, Rank, Stretch
 from sitewarden.gateway.database import (
     MIB,
@@ -177,21 +177,35 @@ class SpoolFile:
         return self.path.with_name(f"{self.path.name}.mended")
 
     def _replace(self) -> None:
-        """Sets the broken file aside; in its place comes what can be read of it. Whenever the power goes,
-        one of the two is there."""
+        """Sets the broken file aside, or one of an earlier version; in its place comes what can be read of
+        it. Whenever the power goes, one of the two is there."""
         known = self.cursors if self._opened else None
         if self._opened:
             self.close()
-        for path in (self._mended, *beside(self._mended)):
-            path.unlink(missing_ok=True)
+        _remove(self._mended)
         self.ballast.give()  # two files take more room than one
+        before = spool_before.is_of_before(self.path)
         with closing(open_checked(self._mended, Sync.NORMAL, SCHEMA)) as fresh:
             fresh.execute(f"PRAGMA max_page_count = {self.most // PAGE}")
-            losses = spool_rescue.carry_over(self.path, fresh, known, self.destinations)
-        aside = set_aside(self.path)
+            if before:
+                losses = spool_before.take_over(self.path, fresh, self.destinations)
+            else:
+                losses = spool_rescue.carry_over(self.path, fresh, known, self.destinations)
+        if before:
+            _remove(self.path)
+        else:
+            self._keep_one(set_aside(self.path))
+            self.set_aside += 1
         self._mended.rename(self.path)
-        self.set_aside += 1
         self.lost += sum(loss.count for loss in losses)
+
+    def _keep_one(self, aside: Path) -> None:
+        """One broken file is enough to look at."""
         for older in self.path.parent.glob(f"{self.path.name}.broken-*"):
             if not older.name.startswith(aside.name):
-                older.unlink()  # one is enough to look at
+                older.unlink()
+
+
+def _remove(path: Path) -> None:
+    for each in (path, *beside(path)):
+        each.unlink(missing_ok=True)

@@ -6,16 +6,15 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing, suppress
 from pathlib import Path
 
-from sitewarden.gateway import spool_ledger, spool_read, spool_schema
+from sitewarden.gateway import spool_ledger, spool_pages, spool_read, spool_schema
 from sitewarden.gateway.blocks import Loss, Rank, Row, Stretch, seal, unpack
 from sitewarden.gateway.database import transaction
 from sitewarden.gateway.spool_schema import STORED
 
 
 def is_of_before(path: Path) -> bool:
-    with closing(sqlite3.connect(path)) as db, suppress(sqlite3.Error):
-        return "block" in {row[1] for row in db.execute("PRAGMA table_info(cursors)")}
-    return False
+    """By its schema, read without SQLite: that would already mend what may be broken."""
+    return b"block INTEGER NOT NULL" in spool_pages.first(path)
 
 
 def take_over(before: Path, fresh: sqlite3.Connection, destinations: Sequence[str]) -> Sequence[Loss]:

@@ -100,6 +100,12 @@ def rows(path: Path, columns: frozenset[int]) -> Iterator[tuple[Value, ...]]:
                     yield row
 
 
+def first(path: Path) -> bytes:
+    """The first page, which has the schema."""
+    with path.open("rb") as file:
+        return _Pages(file, Log(path.with_name(f"{path.name}-wal")).pages())[1]
+
+
 class _Pages:
     def __init__(self, file: BinaryIO, log: Mapping[int, bytes]) -> None:
         self._file, self._log = file, log

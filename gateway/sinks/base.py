@@ -65,7 +65,7 @@ class SinkStatus:
     since: datetime | None = None  # when `up` changed last
     error: str = ""  # what went wrong last, in the server's words; it may be long over
     error_at: datetime | None = None
-    lag: float = 0.0  # s that the oldest line of the live lane has been waiting
+    lag: float = 0.0  # s that the oldest line of the live lane waits, or that the server is away
     backlog: int = 0  # of `waiting`, what is late already
     oldest: datetime | None = None  # the first instant of the backlog
     rate: float = 0.0  # lines/s now

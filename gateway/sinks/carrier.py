@@ -35,6 +35,7 @@ from sitewarden.gateway.sinks.load import Load, Whole
 from sitewarden.gateway.sinks.pace import Rate, Size, Throttle
 from sitewarden.gateway.sinks.sieve import Sieve
 from sitewarden.gateway.spool import Spool, SpoolFailed
+from sitewarden.rules.model import Stamp
 
 IDLE = 0.25  # s between turns when there is nothing to send; something new ends it
 HOLD = 10.0  # s between attempts while only a person can help
@@ -110,20 +111,19 @@ class Carrier:
     def status(self) -> SinkStatus:
         """Any thread may ask: it waits for no disk and no network."""
         health, seen, name = self._health, self._spool.seen, self.plan.name
-        now = self._clock.now()
-        first = self._live.first
+        now, waiting = self._clock.now(), seen.pending.get(name, 0)
         backlog, oldest = seen.backlog.get(name, 0), seen.since.get(name)
         speed = self._backlog.rate.at(now.mono)
         return SinkStatus(
             name,
             health.up,
             health.sent,
-            seen.pending.get(name, 0),
+            waiting,
             health.lost,
             health.since.wall,
             health.error,
             health.error_at,
-            lag=(now.wall - _wall(first)).total_seconds() if first is not None else 0.0,
+            lag=self._lag(now, waiting),
             backlog=backlog,
             oldest=_wall(oldest) if backlog and oldest is not None else None,
             rate=speed + self._live.rate.at(now.mono),
@@ -132,6 +132,12 @@ class Carrier:
             draining=self.plan.backlog > 0 and self._backlog.throttle.rate == 0,
             dead_letters=seen.letters.get(name, 0),
         )
+
+    def _lag(self, now: Stamp, waiting: int) -> float:
+        first = self._live.first
+        if waiting and not self._health.up:
+            return now.mono - self._health.since.mono
+        return (now.wall - _wall(first)).total_seconds() if first is not None else 0.0
 
     # -- the thread ------------------------------------------------------------------------------
 

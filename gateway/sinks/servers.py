@@ -146,7 +146,7 @@ def connect(plan: InfluxPlan) -> Transport:
         case InfluxVersion.V1:
             return ServerV1(plan)
         case InfluxVersion.V2:
-            # A third of a second and 29 MB: only for those who have such a server.
+            # A fifth of a second and 14 MB: only for those who have such a server.
             from sitewarden.gateway.sinks.server_v2 import ServerV2  # noqa: PLC0415
 
             return ServerV2(plan)

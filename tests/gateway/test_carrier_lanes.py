@@ -160,8 +160,10 @@ def test_status_says_how_it_is(tmp_path: Path) -> None:
     uplink.server.prepared = RESET
     uplink.server.script = lambda lines, lane: RESET
     uplink.run(3640.0, lambda now: uplink.put([line(now)]))
+    uplink.spool.stats()
     status = uplink.carrier.status()
     assert (status.up, status.error) == (False, "ConnectionResetError: reset")
+    assert 10.0 < status.lag < 15.0
     assert status.since is not None
     assert status.error_at is not None
     assert 3625 < (status.since - START).total_seconds() < 3630 < (status.error_at - START).total_seconds()

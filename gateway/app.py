@@ -35,6 +35,7 @@ from sitewarden.gateway.spool_file import spool_ballast
 from sitewarden.gateway.tapes import Tapes
 from sitewarden.gateway.tokens import Tokens
 from sitewarden.gateway.troubles import Troubles
+from sitewarden.gateway.vitals import Own, Process, Vitals, vitals
 from sitewarden.gateway.watchdog import Watchdog
 from sitewarden.rules.core import Core
 from sitewarden.rules.model import Effect, Event, Operator, PermitChanged, Stamp, Trouble, Value
@@ -60,7 +61,10 @@ class App:
         self.cards = Cards(site.data / "journal.db")
         self.tokens = Tokens(site.data / "access.db")
         self.hub = Hub()
-        self.outlets = Outlets(site, self.hub, self.clock, self._report, lambda: self.board, self.operate)
+        own = Vitals(lambda: self.site, self._signs).due
+        self.outlets = Outlets(
+            site, self.hub, self.clock, self._report, lambda: self.board, self.operate, own
+        )
         self.trend, self.telemetry = self.outlets.trend, self.outlets.telemetry
         # Before the cards are read: a change in between is told twice, not never.
         self._revision = self.cards.revision()
@@ -220,6 +224,14 @@ class App:
         yield from site_samples(self.site, self.board, self.tally, status)
         yield from samples(self.host, self.hub)
         yield from telemetry_samples(status, self.telemetry)
+
+    def _signs(self) -> Own:
+        """For the telemetry, in the spool's thread."""
+        dropped = sum(queue.dropped for queue in self.hub.subscriptions)
+        journal, refused = self.ready()["journal"], self.host.counters.refused
+        return vitals(
+            self.site, self.board, self.status(), Process.own(), dropped, journal, refused, self.now()
+        )
 
     def operate(self, operator: Operator) -> Future[Sequence[Effect]]:
         answer: Future[Sequence[Effect]] = Future()

@@ -20,11 +20,12 @@ from sitewarden.gateway.sinks.base import Sink, Transport
 from sitewarden.gateway.sinks.carrier import Carrier
 from sitewarden.gateway.sinks.lines import WANTED, Lines
 from sitewarden.gateway.spool import Spool
-from sitewarden.gateway.spool_writer import SpoolWriter
+from sitewarden.gateway.spool_writer import SpoolWriter, nothing
 from sitewarden.gateway.telemetry import Telemetry
 from sitewarden.gateway.trend import Trend
 from sitewarden.gateway.trend_writer import TrendWriter
 from sitewarden.gateway.troubles import Troubles
+from sitewarden.gateway.vitals import Own
 from sitewarden.rules.model import AlarmChange, Effect, FireChange, Operator, Reading, Stamp
 
 READINGS = 100_000  # effects that a stopped disk may hold up before the oldest are dropped and counted
@@ -42,10 +43,12 @@ class Outlets:
         report: Report,
         board: Callable[[], Board],
         operate: Operate,
+        own: Callable[[float], Own] = nothing,
     ) -> None:
-        """`operate`: how a destination may ask for something to be done, where the site allows it."""
+        """`operate`: how a destination may ask for something to be done, where the site allows it; `own`:
+        what the gateway has to say of itself at an instant (`Stamp.mono`)."""
         self._site, self._hub, self._clock, self._report = site, hub, clock, report
-        self._board, self._operate = board, operate
+        self._board, self._operate, self._own = board, operate, own
         self.trend = Trend(site.data / "trend.db", site.plan.tz)
         history = hub.subscribe("trend", READINGS, {Reading})
         self._events = EventLog(hub)
@@ -147,7 +150,9 @@ class Outlets:
         else:
             effects = self._hub.subscribe("spool", READINGS, WANTED)
             troubles = Troubles(self._report, self._clock)
-            self._writer = SpoolWriter(self.spool, effects, self.lines, troubles, self._clock, each)
+            self._writer = SpoolWriter(
+                self.spool, effects, self.lines, troubles, self._clock, each, self._own
+            )
             self._writer.start()
 
     def _end_spool(self) -> None:

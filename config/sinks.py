@@ -15,7 +15,7 @@ class InfluxVersion(StrEnum):
 class Payload(StrEnum):
     """What a broker is told in."""
 
-    JSON = "json"  # a topic a thing, as gateway/sinks/mqtt.py has it
+    JSON = "json"  # a topic a thing, as gateway/sinks/mqtt/topics.py has it
     SPARKPLUG = "sparkplug"  # Sparkplug B 3.0
 
 

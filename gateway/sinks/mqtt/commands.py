@@ -88,7 +88,8 @@ class Commands:
         return [self._root + each.topic for each in self._plan.commands]
 
     def start(self) -> None:
-        if self._plan.commands:
+        """If there is anything to wait for, and it was not started before."""
+        if self._plan.commands and self._thread.ident is None:
             self._thread.start()
 
     def stop(self) -> None:

@@ -46,17 +46,18 @@ class JsonTransport(Transport):
         self._root = f"{plan.prefix}/{level(self._site)}"
         self._sieve = Sieve(plan.only)
         self._retained = Retained(self._standing())
-        self._discovery = Discovery(plan, self._root, site, board().places)
+        devices = {point.partition(".")[0] for point in board().points}
+        self._discovery = Discovery(plan, self._root, site, devices)
         self._reborn, self._altered = Event(), Event()  # Home Assistant; the site, by a reload
         will = self._message("status", b"offline", retain=True)
         self._connection = Connection(plan, f"{self._root}/{plan.name}", will, False, self._received)
         self._commands = Commands(plan, self._root, board, clock, operate, self._connection.publish)
-        self._commands.start()
 
     # -- as the carrier calls it -----------------------------------------------------------------
 
     def prepare(self) -> Answer:
         """Connects, and tells all that stands."""
+        self._commands.start()
         try:
             self._connection.connect()
             self._connection.subscribe([*self._commands.filters, *self._discovery.filters])

@@ -98,7 +98,7 @@ class MqttPlan:
     home_assistant: str = ""  # the prefix of its discovery, "homeassistant"; empty: it is not told
     group: str = "sitewarden"  # Sparkplug's group id; the edge node is the site
     primary_host: str = (
-        ""  # Sparkplug's host id: nothing is sent while that host is away; empty: there is none
+        ""  # Sparkplug's: nothing is sent while that host is away; empty: none
     )
     commands: tuple[CommandPlan, ...] = ()
 

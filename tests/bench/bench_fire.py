@@ -13,6 +13,7 @@ from sitewarden.gateway.cli.common import Failure
 from sitewarden.gateway.cli.remote import Gateway
 from sitewarden.rules.core import Core
 from sitewarden.simulators.modbus_slave import ModbusSlave
+from tests.bench.backlog import SINK, fill, swallower
 from tests.bench.field import Exchange, Field, twins
 from tests.bench.installation import Installation, folder
 from tests.bench.measure import Figure
@@ -21,6 +22,7 @@ from tests.bench.stream import at
 MODULES, LANES = 4, 32  # eight relays a module, each module on a bus of its own
 NORMAL, FIRE = 2200.0, 800.0  # ohm
 ENGINES, FIRES = 60, 20
+BACKLOG = 20_000_000  # lines, more than can leave meanwhile
 SILENCE = 0.002  # s that a line rests between two frames
 PARTS = """\
 links:
@@ -45,12 +47,24 @@ def figures() -> Iterator[Figure]:
         installation = Installation(path, _text())
         inside = sorted(_inside(installation.site) for _ in range(ENGINES))
         live = sorted(_live(installation))
+    with folder() as path, swallower() as server:
+        installation = Installation(path, _text() + SINK.format(port=server.port))
+        fill(installation.site, BACKLOG)
+        drained = sorted(_live(installation))
     outputs = f"{LANES} barriers on {MODULES} buses, no debounce"
     note = f"{outputs}; the engine alone, bytes in to all bytes out"
     yield Figure("fire.contact_to_all_outputs_engine", median(inside) * 1e3, "ms", note=note)
     note = f"{outputs}; a real gateway on pseudo-terminals"
     yield Figure("fire.contact_to_all_outputs_p50", median(live) * 1e3, "ms", note=note)
     yield Figure("fire.contact_to_all_outputs_slowest", live[-1] * 1e3, "ms", note=f"of {FIRES} fires")
+    note = f"{server.lines:,} lines of backlog leave meanwhile; baseline: none do"
+    for name, value, baseline in (
+        ("p50", median(drained), median(live)),
+        ("slowest", drained[-1], live[-1]),
+    ):
+        yield Figure(
+            f"fire.contact_to_all_outputs_draining_{name}", value * 1e3, "ms", baseline * 1e3, note=note
+        )
 
 
 def _text() -> str:

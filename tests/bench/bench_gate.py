@@ -21,6 +21,7 @@ from sitewarden.gateway.cli.common import Failure
 from sitewarden.gateway.cli.remote import Gateway
 from sitewarden.gateway.clock import Clock
 from sitewarden.gateway.demo import LiveEstate
+from tests.bench.backlog import SINK, fill, swallower
 from tests.bench.field import Field, Pty
 from tests.bench.installation import Installation, Running, folder, free_port, monthly, script
 from tests.bench.measure import Figure, quantile
@@ -50,6 +51,7 @@ sinks:
   influx: {{type: influxdb, url: "http://127.0.0.1:{port}", org: bench, bucket: bench}}
 """
 POINTS, UNITS = 1000, 10
+BACKLOG = 20_000_000  # lines, more than can leave while the cards are held out
 SETTLE = 5.0  # s of work before the memory is looked at
 
 
@@ -65,6 +67,13 @@ def figures() -> Iterator[Figure]:
     note = f"{CLIENTS} clients had {answers} answers a second, InfluxDB hung; baseline: idle"
     yield Figure("gate.swipe_to_relay_hammered_p99", busy, "ms", calm, note=note)
     yield Figure("gate.hammered_p99_above_idle", busy - calm, "ms", target=20.0, note="ms more than idle")
+    drained, rate = _draining(SWIPES // 2)
+    note = f"{rate:,} lines of backlog a second leave meanwhile; baseline: idle"
+    for share, name in ((0.5, "p50"), (0.99, "p99")):
+        value, baseline = quantile(drained, share) * 1e3, quantile(idle, share) * 1e3
+        yield Figure(f"gate.swipe_to_relay_draining_{name}", value, "ms", baseline, note=note)
+    above = (quantile(drained, 0.99) - quantile(idle, 0.99)) * 1e3
+    yield Figure("gate.draining_p99_above_idle", above, "ms", target=20.0, note="ms more than idle")
     started, imports = _startup()
     yield Figure(
         "gate.startup_to_first_decision_s", started, "s", target=2.0, note="exec to the relay's command"
@@ -118,11 +127,26 @@ def _hammered(count: int) -> tuple[list[float], int]:
     return sorted(taken), round(int(answers) / seconds)
 
 
+def _draining(count: int) -> tuple[list[float], int]:
+    """Sorted s of so many swipes, and the lines a second that left the spool meanwhile."""
+    cards = [permit.card for permit in monthly(CARDS)]
+    chance = Random(3)
+    with swallower() as server, _gate(SINK.format(port=server.port), BACKLOG) as (_, field, _):
+        taken = []
+        for number in range(count):
+            taken.append(field.swipe("gate", cards[number % CARDS]))
+            field.rest(chance.uniform(0.04, 0.06))
+    return sorted(taken), round(server.lines / server.seconds)
+
+
 @contextmanager
-def _gate(sinks: str = "") -> Iterator[tuple[Installation, Field, float]]:
-    """A gateway of one lane that has opened for one card; with the s that this took from its exec."""
+def _gate(sinks: str = "", backlog: int = 0) -> Iterator[tuple[Installation, Field, float]]:
+    """A gateway of one lane that has opened for one card, with so many lines in its spool; with the s that
+    this took from its exec."""
     with folder() as path, ExitStack() as end:
         installation = Installation(path, GATE + sinks, monthly(1000))
+        if backlog:
+            fill(installation.site, backlog)
         field = Field(installation.site)
         end.callback(field.close)
         running = end.enter_context(installation.running())

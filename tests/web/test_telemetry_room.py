@@ -52,8 +52,8 @@ def test_a_backlog_goes_and_says_how_long_still(house: SmallHouse, engineer: Tes
 
 def test_who_is_away_says_what_the_server_said(house: SmallHouse, engineer: TestClient) -> None:
     house.sinks = (replace(LATE, up=False, error="401: <b>no</b> such token"),)
-    assert "The server says: 401: &lt;b&gt;no&lt;/b&gt; such token" in shown(engineer)
-    assert "服务器答复" in shown(engineer, lang="zh")
+    assert "What went wrong: 401: &lt;b&gt;no&lt;/b&gt; such token" in shown(engineer)
+    assert "出错信息" in shown(engineer, lang="zh")
     house.sinks = (replace(LATE, error="401: no such token"),)
     house.later(5)
     assert "401" not in shown(engineer)

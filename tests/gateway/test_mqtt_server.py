@@ -3,6 +3,7 @@
 import json
 import threading
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -315,18 +316,18 @@ def test_a_retained_command_is_refused_at_every_connection(tmp_path: Path, peer:
     stage.close()
 
 
-def test_a_command_that_waited_for_us_at_the_broker_is_refused(tmp_path: Path, peer: Peer) -> None:
-    """The session of the gateway's last run is still there, and what was published meanwhile with it."""
+def test_what_waited_at_the_broker_since_the_last_run_does_not_come(tmp_path: Path, peer: Peer) -> None:
+    """Nor does what a configuration listed that is no more: its session would still be subscribed to it."""
     listed = (CommandPlan("lane/+/open", "guard"),)
-    with telling(tmp_path / "spool.db", peer.port, commands=listed) as first, witness(peer) as seen:
+    with telling(tmp_path / "spool.db", peer.port, commands=listed), witness(peer) as seen:
         assert until(lambda: seen.has("status", b"online"))
-        waits = command(first, at=(first.now().wall - timedelta(minutes=1)).isoformat())
-    with witness(peer) as seen:
-        seen.publish(OPEN, waits)
-        with telling(tmp_path / "spool.db", peer.port, commands=listed) as second:
-            assert until(lambda: seen.has("open/answer"))
-            assert seen.last("open/answer")["why"] == "stale"
-            assert not second.asked
+    with witness(peer) as seen, closing(Stage(tmp_path / "spool.db", peer.port, commands=listed)) as second:
+        seen.publish(OPEN, command(second))
+        second.start()
+        assert until(lambda: seen.has("status", b"online"))
+        assert second.is_told()
+        assert not second.asked
+        assert not seen.has("open/answer")
 
 
 def test_without_a_list_nothing_is_subscribed_to(peer: Peer, stage: Stage) -> None:

@@ -57,6 +57,7 @@ class Connection:
     ) -> None:
         self._plan, self._client_id, self._will, self._clean = plan, client_id, will, clean
         self._received = received
+        self._begun = False
         self._session: _Session | None = None
 
     @property
@@ -66,12 +67,10 @@ class Connection:
     def connect(self) -> None:
         """Again, if there was one. Returns once the broker has accepted us."""
         self._drop()
-        try:
-            session = _Session(self._client(), self._received)
-            session.open(self._plan.host, self._plan.port)
-        except (OSError, ValueError) as error:  # ValueError: a host that no name can be, a port 0
-            raise BrokerError(why(error)) from error
-        self._session = session
+        if not (self._clean or self._begun):
+            self._open(clean=True).leave()  # what an earlier configuration subscribed to is forgotten
+            self._begun = True
+        self._session = self._open(self._clean)
 
     def publish(self, messages: Sequence[Message], timeout: float = ANSWER) -> None:
         """In this order. Returns once each is acknowledged, those of QoS 0 once they are written. The broker
@@ -110,13 +109,18 @@ class Connection:
             self._session.end()
             self._session = None
 
-    def _client(self) -> paho.Client:
+    def _open(self, clean: bool) -> "_Session":
+        try:
+            session = _Session(self._client(clean), self._received)
+            session.open(self._plan.host, self._plan.port)
+        except (OSError, ValueError) as error:  # ValueError: a host that no name can be, a port 0
+            raise BrokerError(why(error)) from error
+        return session
+
+    def _client(self, clean: bool) -> paho.Client:
         plan = self._plan
         client = paho.Client(
-            CallbackAPIVersion.VERSION2,
-            self._client_id,
-            clean_session=self._clean,
-            reconnect_on_failure=False,
+            CallbackAPIVersion.VERSION2, self._client_id, clean_session=clean, reconnect_on_failure=False
         )
         client.connect_timeout = CONNECT
         client.max_inflight_messages = AT_ONCE
@@ -168,7 +172,10 @@ class _Session:
     def leave(self) -> None:
         """DISCONNECT: the broker forgets our will (3.14)."""
         self._client.disconnect()
-        self._wait(lambda: bool(self.lost), FAREWELL)
+        try:
+            self._wait(lambda: bool(self.lost), FAREWELL)
+        finally:
+            self.end()
 
     def end(self) -> None:
         """Hangs up, whatever is still on its way; the thread ends with its socket."""

@@ -109,13 +109,11 @@ ADDED = How(
     _ADD.format("fresh", _ROW, "excluded.last"),
     {
         Level.MINUTES: _ADD.format("minutes", _ROW, "excluded.last"),
-        Level.HOURS: _ADD.format(
-            "hours", _ROW, "last"
-        ),  # of two parts of an hour the late one is the earlier
+        Level.HOURS: _ADD.format("hours", _ROW, "last"),
         Level.DAYS: _ADD.format("days", _ROW, "last"),
     },
 )
-"""Further readings of a minute."""
+"""Further readings of a minute; of the parts of an hour or a day the late one is the earlier."""
 
 FULLER = How(_REPLACE.format("fresh", _ROW), {level: _REPLACE.format(level, _ROW) for level in Level})
 """Another record of the same minute: the one with more readings stands. Twice is as good as once."""
@@ -269,7 +267,7 @@ class Rollups:
 
     def forget_old(self) -> None:
         for level, kept in self._kept.items():
-            before = self.calendar.day(self._newest - kept)
+            before = self._midnight(self._newest - kept)
             if before > mark(self._db, f"{level} since"):
                 self._forget(level, before)
 
@@ -281,10 +279,14 @@ class Rollups:
             if not known:
                 continue
             oldest, newest = min(first for first, _ in known), max(last for _, last in known)
-            before = self.calendar.day(oldest + (newest - oldest) // SHARE, 1)
+            before = self._midnight(oldest + (newest - oldest) // SHARE + DAY)
             if before <= newest - least and self._forget(level, before):
                 return True
         return False
+
+    def _midnight(self, minute: int) -> int:
+        """Before it, on an hour of UTC: no hour is forgotten in part."""
+        return self.calendar.begin(Level.HOURS, self.calendar.day(minute))
 
     def _forget(self, level: Level, before: int) -> bool:
         """Whether anything went."""
@@ -294,7 +296,7 @@ class Rollups:
                 self._db.execute(f"DELETE FROM {level} WHERE point = ? AND minute < ?", (point, before))  # noqa: S608
             if level is Level.MINUTES:  # of an old file that is full even what is not rolled up yet
                 self._db.execute("DELETE FROM fresh WHERE minute < ?", (before,))
-                self._set(Level.HOURS, self.calendar.begin(Level.HOURS, before))
+                self._set(Level.HOURS, before)
             gone = self._db.total_changes > changes
             self._set(f"{level} since", before)
         return gone

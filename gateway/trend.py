@@ -73,7 +73,7 @@ class Trend:
         self._kept = KEPT | {Level.MINUTES: days * DAY}
         self._minutes: dict[tuple[int, str], _Minute] = {}
         self._lock = Lock()  # a minute is either in memory or in the file
-        self._opened = False
+        self._opened = self._behind = False
         self.set_aside: Path | None = None
         self._sound(lambda _: None)
 
@@ -111,9 +111,7 @@ class Trend:
     @property
     def due(self) -> bool:
         """Whether a minute is over, or an old file not rolled up yet: time to `flush`."""
-        if not self._minutes:
-            return False
-        return min(self._minutes)[0] != max(self._minutes)[0] or self._rollups.behind
+        return bool(self._minutes) and (min(self._minutes)[0] != max(self._minutes)[0] or self._behind)
 
     def flush(self) -> None:
         """Writes what was added and rolls up what is over; into a fresh file if this turns out to be broken.
@@ -133,7 +131,8 @@ class Trend:
         """Rolls up some of what is over, and forgets what is too old; False: there is no more."""
         self._sound(Rollups.roll)
         self._sound(Rollups.forget_old)
-        return self._rollups.behind
+        self._behind = self._rollups.behind
+        return self._behind
 
     def close(self) -> None:
         self._db.close()

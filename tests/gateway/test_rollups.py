@@ -191,3 +191,17 @@ def test_a_minute_is_written_once_it_is_over(tmp_path: Path) -> None:
     trend.add([reading(1, 3.0)])
     assert trend.due
     trend.close()
+
+
+def test_where_midnight_is_at_half_past_no_hour_is_forgotten_in_part(tmp_path: Path) -> None:
+    trend = Trend(tmp_path / "trend.db", KOLKATA, days=1)
+    trend.add(reading(minute, 1.0) for minute in range(0, 3 * 1440, 10))
+    trend.flush()
+    with closing(sqlite3.connect(tmp_path / "trend.db")) as db:
+        (oldest,) = db.execute("SELECT min(minute) FROM minutes").fetchone()
+    assert oldest % 60 == 0
+    trend.add([reading(oldest - int(SPRING.timestamp()) // 60 + 5, 4.0)])
+    trend.flush()
+    begin = datetime.fromtimestamp(oldest * 60, UTC)
+    assert [row.high for row in trend.query("p.x", begin, begin + timedelta(hours=1), 1)] == [4.0]
+    trend.close()

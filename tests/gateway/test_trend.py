@@ -178,3 +178,21 @@ def broken(*_: object) -> NoReturn:
     error = sqlite3.DatabaseError("database disk image is malformed")
     error.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
     raise error
+
+
+def test_the_writer_survives_a_file_that_cannot_be_replaced(
+    trend: Trend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(*_: object) -> NoReturn:
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    monkeypatch.setattr("sitewarden.gateway.trend.set_aside", refused)
+    with monkeypatch.context() as disk:
+        disk.setattr(Rollups, "put", broken)
+        trend.add([reading(0, 1.0)])
+        with pytest.raises(OSError, match="Read-only"):
+            trend.flush()
+    trend.add([reading(60, 2.0)])
+    assert not trend.due
+    trend.flush()
+    assert [row.mean for row in trend.query("tank.level", *minutes(2), 2)] == [2.0]

@@ -32,7 +32,7 @@ POINTS = 1000  # a second, and lines a block
 BEGUN = 1_772_409_600  # s since 1970
 BATCH = 5000
 PARTS = 20
-SAMPLE, POINTS_SAMPLE = 100, 5  # s of lines in a turn of a baseline
+SAMPLE, POINTS_SAMPLE = 100, 10  # s of lines in a turn of a baseline
 GIB = 1 << 30
 
 

@@ -13,6 +13,7 @@ from sitewarden.gateway.blocks import Batch, Loss, Rank
 from sitewarden.gateway.database import MIB
 from sitewarden.gateway.sinks.base import Lane
 from sitewarden.gateway.spool import Spool, SpoolFailed
+from sitewarden.gateway.spool_letters import MOST
 from sitewarden.gateway.spool_writer import HELD
 from sitewarden.rules.model import LinkChanged, Quality, Reading, Reason, Stamp
 from tests.gateway.machine import NOON, Machine
@@ -149,6 +150,20 @@ def test_a_full_spool_is_said_before_and_when_it_drops(path: Path) -> None:
     stage.turn(levels(10))
     assert {trouble.code for trouble in stage.troubles if trouble.on} == {"spool_nearly_full", "spool_full"}
     spool.close()
+
+
+def test_dead_letters_that_are_nearly_too_many_are_said_until_somebody_looks(
+    spool: Spool, stage: Stage
+) -> None:
+    spool.bury("influx", [(b"reading value=1 1", "no")] * int(MOST * 0.9))
+    spool.stats()
+    stage.turn(levels(10))
+    stage.turn(levels(10))
+    assert [(trouble.code, trouble.on) for trouble in stage.troubles] == [("spool_letters", True)]
+    spool.discard([letter.id for letter in spool.letters(MOST // 2)])
+    spool.stats()
+    stage.turn(levels(10))
+    assert [(trouble.code, trouble.on) for trouble in stage.troubles[1:]] == [("spool_letters", False)]
 
 
 # -- what is missing -----------------------------------------------------------------------------

@@ -30,6 +30,11 @@ CREATE TABLE IF NOT EXISTS held (
 ) STRICT;
 """
 
+_PUT = (  # in place: the index of names is not written again
+    "INSERT INTO cursors VALUES (?, ?, ?)"
+    " ON CONFLICT (destination) DO UPDATE SET stretches = excluded.stretches, crc = excluded.crc"
+)
+
 STORED = ""  # the destination whose stretches are what is in the file
 
 
@@ -53,7 +58,7 @@ def save(db: sqlite3.Connection, before: Mapping[str, Stretches], now: Mapping[s
     for name, stretches in now.items():
         if before.get(name) != stretches:
             text = " ".join(f"{it.after}:{it.upto}" for it in stretches)
-            db.execute("INSERT OR REPLACE INTO cursors VALUES (?, ?, ?)", (name, text, _crc(name, text)))
+            db.execute(_PUT, (name, text, _crc(name, text)))
 
 
 def _parsed(text: str) -> Stretches:

@@ -6,6 +6,7 @@ import sqlite3
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import NoReturn
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -174,3 +175,19 @@ def test_it_needs_the_files_for_itself(site: Path, shell: Shell) -> None:
         got = shell("telemetry", "import", "history.csv")
     assert (got.code, "The gateway runs on" in got.err) == (1, True)
     assert not (site / "data" / "spool.db").exists()
+
+
+def test_an_interruption_leaves_nothing_behind_and_the_next_import_completes_it(
+    site: Path, shell: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: object) -> NoReturn:
+        raise KeyboardInterrupt
+
+    history(site, READINGS[:400])
+    with monkeypatch.context() as patched:
+        patched.setattr(Spool, "commit", interrupted)
+        assert shell("telemetry", "import", "history.csv").code != 0
+    assert not list((site / "data").glob("import-*"))
+    again = shell("telemetry", "import", "history.csv", "--json").json
+    assert (again["readings"], again["spooled"]) == (399, 399)
+    assert len(spooled(site / "data")) == 399

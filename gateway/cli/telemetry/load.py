@@ -39,7 +39,7 @@ Files = Annotated[
     list[Path],
     typer.Argument(
         help="CSV or .parquet, as `telemetry export` writes them.",
-        metavar="FILE…",
+        metavar="FILE",
         exists=True,
         dir_okay=False,
     ),

@@ -200,12 +200,12 @@ class Carrier:
         return load.batch.count
 
     def _next(self, way: _Way) -> Load | None:
-        now = self._clock.now()
-        batch = self._read(way, now.wall)
-        if batch and way is self._live and batch.blocks[0].last < _ns(now.wall - FRESH):
+        now = _wall(self._clock.present_ns())
+        batch = self._read(way, now)
+        if batch and way is self._live and batch.blocks[0].last < _ns(now - FRESH):
             self._health.late()
-            self._spool.part(self.plan.name, _ns(now.wall - FRESH))
-            batch = self._read(way, now.wall)
+            self._spool.part(self.plan.name, _ns(now - FRESH))
+            batch = self._read(way, now)
         way.first = batch.blocks[0].first if batch else None
         return Load(batch, self._sieve.sift(Whole(batch))) if batch else None
 

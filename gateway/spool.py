@@ -37,9 +37,7 @@ T = TypeVar("T")
 
 NOTHING: Mapping[str, bytes] = MappingProxyType({})
 MOST = 512 * MIB  # bytes; some 50 million readings, half a day of a thousand a second
-TRIM_EVERY = (
-    32  # commits: what was kept long enough goes with one of them, since each page it is on is written
-)
+TRIM_EVERY = 32  # commits: what was kept long enough goes with one of them, and few pages are written for it
 
 
 class SpoolFailed(Exception):
@@ -294,12 +292,12 @@ class Spool:
     def _guarded(self, action: Callable[[], T]) -> T:
         try:
             return self._file.sound(action)
-        except (sqlite3.Error, OSError) as error:
+        except (sqlite3.Error, Broken, OSError) as error:
             raise SpoolFailed(str(error)) from error
 
     def _write(self, action: Callable[[], T]) -> T:
         """In the room of what can go."""
-        return self._guarded(lambda: self._room.for_(action))
+        return self._guarded(lambda: self._room.within(action))
 
     def _turn(self, change: Callable[[Cursors], Cursors]) -> None:
         """Cursors alone: not worth a wait for the disk."""
@@ -311,7 +309,7 @@ class Spool:
                     pass
 
         with self._lock:
-            self._guarded(lambda: self._file.with_ballast(turn))
+            self._write(turn)
 
     def _committing(
         self, cursors: Cursors, sync: Sync = Sync.FULL

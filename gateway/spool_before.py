@@ -5,6 +5,7 @@ import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import closing, suppress
 from pathlib import Path
+from typing import Any
 
 from sitewarden.gateway import spool_ledger, spool_pages, spool_read, spool_schema
 from sitewarden.gateway.blocks import Loss, Rank, Row, Stretch, seal, unpack
@@ -20,10 +21,10 @@ def is_of_before(path: Path) -> bool:
 def take_over(before: Path, fresh: sqlite3.Connection, destinations: Sequence[str]) -> Sequence[Loss]:
     """Copies what is pending; returns what was broken, which is in the fresh ledger already."""
     with closing(sqlite3.connect(before, isolation_level=None)) as old, transaction(fresh):
-        passed = dict(old.execute("SELECT destination, block FROM cursors"))
+        passed: dict[str, int] = dict(_readable(old, "SELECT destination, block FROM cursors"))
         done = dict.fromkeys(destinations, 0)
         at, lost = 0, list[Loss]()
-        for row in old.execute(f"SELECT {spool_read.COLUMNS} FROM blocks ORDER BY id"):  # noqa: S608
+        for row in _readable(old, f"SELECT {spool_read.COLUMNS} FROM blocks ORDER BY id"):  # noqa: S608
             number, _, _, count, *_ = row
             if taken := _converted(row, at + count):
                 spool_read.put(fresh, taken)
@@ -50,4 +51,10 @@ def _converted(row: Row, number: int) -> Row | None:
 
 def _losses(old: sqlite3.Connection) -> Iterator[Loss]:
     query = "SELECT why, count, first, last, destination, sample, note FROM losses ORDER BY id"
-    return (Loss(*row) for row in old.execute(query))
+    return (Loss(*row) for row in _readable(old, query))
+
+
+def _readable(old: sqlite3.Connection, query: str) -> Iterator[Any]:
+    """As far as they are: how many there were behind a broken page, nothing tells."""
+    with suppress(sqlite3.Error):
+        yield from old.execute(query)

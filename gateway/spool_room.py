@@ -28,7 +28,7 @@ class Room:
         self._keep = round(keep * 1e9)  # ns
         self.dropping = False  # what somebody lacked made room, and it is not over
 
-    def for_(self, action: Callable[[], T]) -> T:
+    def within(self, action: Callable[[], T]) -> T:
         """Does it again in the room of what can go, as often as it takes."""
         dropped = False
         while True:

@@ -67,3 +67,14 @@ def test_it_is_no_broken_file(spool: Spool, path: Path) -> None:
     again = Spool(path, ["a"])
     assert (again.set_aside, again.stats().pending) == (0, {"a": 60})
     again.close()
+
+
+@pytest.mark.parametrize("page", [2, 3, 4])
+def test_a_broken_one_stops_nothing(path: Path, page: int) -> None:
+    with path.open("r+b") as file:
+        file.seek((page - 1) * 4096)
+        file.write(b"\xff" * 4096)
+    with closing(Spool(path, ["a"])) as spool:
+        assert set(drain(spool, "a")) <= set(lines(30, 100))
+        spool.append(lines(0, 10), 0, 9)
+        assert drain(spool, "a") == lines(0, 10)

@@ -15,13 +15,14 @@ from markupsafe import Markup
 
 from sitewarden.gateway.amounts import large, size
 from sitewarden.gateway.api.access import Permission, may
-from sitewarden.gateway.api.house import House
+from sitewarden.gateway.api.house import House, Telemetry
 from sitewarden.gateway.api.house import Sought as Lost
 from sitewarden.gateway.causes import Cause
 from sitewarden.gateway.flash import written
 from sitewarden.gateway.mask import mask, mask_line
 from sitewarden.gateway.records import WRITES, instant
 from sitewarden.gateway.sinks.base import SinkStatus
+from sitewarden.gateway.spool import SpoolFailed
 from sitewarden.gateway.tokens import Caller
 from sitewarden.gateway.web.history import ALL, Occurrence, Sought, occurrences
 from sitewarden.gateway.web.losses import gaps
@@ -231,15 +232,28 @@ class Rooms:
         return occurrences(self._house.journal.alarm_history(CHANGES))
 
     def _losses(self, visit: Visit, part: str, sought: Lost, most: int) -> Part:
-        telemetry = self._house.telemetry
-        rows = self._remembered(sought, PERIOD_CALM, lambda: telemetry.losses(sought, most).rows)
-        return Part(part, "losses", {"rows": gaps(rows, visit.words)})
+        page = self._spooled(sought, lambda telemetry: telemetry.losses(sought, most))
+        given = {"rows": gaps(page.rows, visit.words) if page else [], "unread": page is None}
+        return Part(part, "losses", given)
 
     def _letters(self, visit: Visit) -> Part:
-        page = self._remembered("letters", PERIOD_CALM, lambda: self._house.telemetry.letters(LETTERS))
+        page = self._spooled("letters", lambda telemetry: telemetry.letters(LETTERS))
         shown = str if visit.may(Permission.CONFIGURE) else mask_line
-        rows = [(it, shown(it.line.decode("utf-8", "replace")), shown(it.words)) for it in page.rows]
-        return Part("letters", "letters", {"rows": rows, "more": page.next is not None})
+        letters = page.rows if page else []
+        rows = [(it, shown(it.line.decode("utf-8", "replace")), shown(it.words)) for it in letters]
+        given = {"rows": rows, "more": bool(page and page.next), "unread": page is None}
+        return Part("letters", "letters", given)
+
+    def _spooled(self, key: object, ask: Callable[[Telemetry], T]) -> T | None:
+        """None: the spool cannot be read now, which the part says; no room is without its other parts."""
+
+        def asked() -> T | None:
+            try:
+                return ask(self._house.telemetry)
+            except SpoolFailed:
+                return None
+
+        return self._remembered(key, PERIOD_CALM, asked)
 
     def _most(self, sinks: Sequence[SinkStatus]) -> Mapping[str, int]:
         """The largest backlog that was seen of each, since there was none."""

@@ -116,3 +116,13 @@ def test_dead_letters_are_settled_by_an_engineer_and_discreet_to_others(
     house.later(5)
     assert "None was rejected" in shown(engineer)
     assert engineer.post("/do/letter", data={**form, "act": "burn"}).status_code == 422
+
+
+def test_a_spool_that_cannot_be_read_leaves_the_rest_of_the_room(
+    house: SmallHouse, engineer: TestClient
+) -> None:
+    house.telemetry.broken, house.sinks = True, (LATE,)
+    told = shown(engineer)
+    assert told.count("◆ The spool cannot be read. Check the disk.") == 2
+    assert "catching up" in told
+    assert "The spool cannot be read" in shown(engineer, "/devices/tank")

@@ -39,7 +39,9 @@ def losses(
     as_json: Json = False,
     config: Config = SITE,
 ) -> None:
-    """Every gap in what was measured, the newest first: when, what, why, how many values.
+    """What is missing, since when, and why.
+
+    Every gap in what was measured, those that last first and then the newest, with how many values were due.
 
     \b
     sitewarden telemetry losses

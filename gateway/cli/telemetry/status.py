@@ -10,7 +10,7 @@ GOING = {"delivering": "delivering", "catching_up": "catching up", "away": "AWAY
 
 
 def status(as_json: Json = False, config: Config = SITE) -> None:
-    """How each destination is, what waits for it, and how full the spool is.
+    """How the destinations are, and the spool.
 
     \b
     sitewarden telemetry status

@@ -37,7 +37,8 @@ Timeout = Annotated[
 def drain(names: Names = None, timeout: Timeout = None, as_json: Json = False, config: Config = SITE) -> None:
     """Send the backlog as fast as it goes.
 
-    Whatever its limit in the configuration; what is new goes first all the same. Exits with 0 once nothing of it is left, with 1 if the time is over before.
+    Whatever its limit in the configuration; what is new goes first all the same. Exits with 0 once nothing
+    of it is left, with 1 if the time is over before.
 
     \b
     sitewarden telemetry drain

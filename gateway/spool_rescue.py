@@ -97,9 +97,9 @@ def _copied(rows: Iterator[Row], fresh: sqlite3.Connection) -> Iterator[Stretch]
 
 
 def _copy_others(broken: Path, fresh: sqlite3.Connection) -> None:
-    """The ledger and the dead letters, as far as SQLite can read them."""
+    """The ledger, the dead letters and its writer's notes, as far as SQLite can read them."""
     with closing(sqlite3.connect(broken, isolation_level=None)) as old:
-        for table in ("losses", "letters"):
+        for table in ("losses", "letters", "notes"):
             with suppress(*_UNREADABLE), transaction(fresh):
                 for row in old.execute(f"SELECT * FROM {table}"):  # noqa: S608
                     marks = ", ".join("?" * len(row))

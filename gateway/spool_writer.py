@@ -50,9 +50,7 @@ ALIVE = 30 * 10**9  # ns after which it is noted that the gateway lives, if noth
 TOLD = 1000  # losses that go north with one commit
 
 LOSS = b"loss,"  # that nobody takes what is said of losses is not said again
-ESTIMATE = (
-    "estimate"  # in the note of a loss that is none: these lines are there, and their instants were guessed
-)
+ESTIMATE = "estimate"  # in the note of what is no loss: these lines are there, but nobody knows from when
 
 
 def nothing(_: float) -> Mapping[str, str]:
@@ -158,11 +156,17 @@ class SpoolWriter:
         kept = Kept(**noted["alive"]) if "alive" in noted else None
         self._at = at = self._clock.boot_ns(self._clock.now())
         self._ledger.begin(kept, noted.get("gaps", ()), self._boot, at)
-        self._told: int = noted.get("told", 0)  # the newest loss that is on its way north
+        self._told: int = noted.get("told", 0)  # the newest loss that is on its way north, by its number
         self._guessed: int = noted.get("guessed", 0)  # held lines of boots that never knew the time
         self._before = kept if kept and kept.boot != self._boot else None  # whose held lines are still so
         self._holds = self._spool.held() is not None
         self._alive, self._changes = -ALIVE, -1  # as noted
+        self._count_losses_anew()
+
+    def _count_losses_anew(self) -> None:
+        """If the ledger is a fresh one: the old file was broken, and that could not be read of it."""
+        if not self._spool.losses_after(self._told - 1, 1):
+            self._told = 0
 
     # -- what came -------------------------------------------------------------------------------
 
@@ -256,7 +260,7 @@ class SpoolWriter:
                 self._release_at(kept.offset)
             else:
                 _, last = self._spool.held() or (0, 0)
-                self._spool.restamp(-max(kept.alive, last))
+                self._spool.restamp(-last)
                 self._guessed = self._spool.stats().held
         self._before = None
 
@@ -309,7 +313,8 @@ class SpoolWriter:
             troubles.set("spool_letters", "spool", letters > NEARLY_FULL, params)
         troubles.set("spool_full", "spool", spool.dropping, {})
         if spool.set_aside > self._set_aside:
-            self._set_aside, self._changes, self._told = spool.set_aside, -1, 0  # the notes went with it
+            self._set_aside, self._changes = spool.set_aside, -1  # the notes may have gone with it
+            self._count_losses_anew()
         if spool.set_aside:
             troubles.on("spool_set_aside", "spool", {"files": spool.set_aside}, lasts=False)
         if overrun := self._subscription.dropped - self._overruns:

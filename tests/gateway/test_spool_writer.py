@@ -252,3 +252,13 @@ def test_a_fresh_file_has_a_ledger_that_begins_anew(spool: Spool, stage: Stage, 
     stage.turn([stage.level(1)])
     stage.turn()
     assert [record.fields["count"] for record in records(spool, "loss")][-1] == 7.0
+
+
+def test_notes_that_are_not_what_was_written_keep_nobody_from_starting(spool: Spool, stage: Stage) -> None:
+    stage.turn([stage.level(1)])
+    assert spool.notes().keys() == {"alive", "gaps", "told", "guessed"}
+    spool._file.db.execute("UPDATE notes SET body = CAST(body || 'x' AS BLOB)")
+    assert spool.notes() == {}
+    again = Stage(spool, stage.machine)
+    again.turn([again.level(2)])
+    assert len(records(spool)) == 2

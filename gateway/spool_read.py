@@ -54,7 +54,11 @@ def ended(db: sqlite3.Connection, stretch: Stretch, before: int) -> int:
     after, upto = stretch.after, stretch.upto
     query = "SELECT id, last, count FROM blocks WHERE id > ? ORDER BY id LIMIT 1"
     while after < upto:
-        number, last, count = db.execute(query, ((after + upto) // 2,)).fetchone() or (upto, before, 1)
+        middle = (after + upto) // 2
+        row = db.execute(query, (middle,)).fetchone()
+        if row is None:
+            raise Broken(f"no block comes after line {middle}")
+        number, last, count = row
         if last < before:
             after = number
         else:

@@ -87,7 +87,7 @@ async def _demo(place: Path, port: int, length: float | None, as_json: bool) -> 
     estate = LiveEstate(site, cards, SEED, CARS_AN_HOUR if length is None else None, now, PAST)
     with alone(site.data):
         Cards(site.data / "journal.db").put_all(cards, BY)
-        _remember(site.data, estate)
+        _remember(site, estate)
         site = replace(site, links=estate.start(place / "ports"))
         try:
             return await _live(App(site, estate), estate, length, as_json)
@@ -95,13 +95,13 @@ async def _demo(place: Path, port: int, length: float | None, as_json: bool) -> 
             estate.stop()
 
 
-def _remember(data: Path, estate: LiveEstate) -> None:
+def _remember(site: Site, estate: LiveEstate) -> None:
     """What a gateway would know that had been there before: the charts, and who is inside."""
-    trend = Trend(data / "trend.db")
+    trend = Trend(site.data / "trend.db", site.plan.tz)
     trend.add(estate.history())
     trend.flush()
     trend.close()
-    journal, answers = Journal(data / "journal.db"), list[BaseException | None]()
+    journal, answers = Journal(site.data / "journal.db"), list[BaseException | None]()
     journal.submit(list(estate.whereabouts()), answers.append)
     journal.close()
     for error in filter(None, answers):

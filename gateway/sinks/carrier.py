@@ -176,7 +176,7 @@ class Carrier:
         self._watch()
         full = self._size.lines
         live = self._serve(self._live)
-        if live >= full:
+        if live >= full or self._live.load:
             return 0.0
         if pause := self._backlog.pause(self._clock.mono()):
             return min(pause, IDLE)

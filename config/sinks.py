@@ -97,9 +97,7 @@ class MqttPlan:
     payload: Payload = Payload.JSON
     home_assistant: str = ""  # the prefix of its discovery, "homeassistant"; empty: it is not told
     group: str = "sitewarden"  # Sparkplug's group id; the edge node is the site
-    primary_host: str = (
-        ""  # Sparkplug's: nothing is sent while that host is away; empty: none
-    )
+    primary_host: str = ""  # Sparkplug's: nothing is sent while that host is away; empty: none
     commands: tuple[CommandPlan, ...] = ()
 
 

@@ -49,6 +49,7 @@ COUNTING = 0.01  # of the writer's time, at most
 ALIVE = 30 * 10**9  # ns after which it is noted that the gateway lives, if nothing else is to be written
 TOLD = 1000  # losses that go north with one commit
 
+KEPT, GAPS = "kept.1", "gaps.1"  # notes; another number where the fields of `Kept` or `Gap` are others
 LOSS = b"loss,"  # that nobody takes what is said of losses is not said again
 ESTIMATE = "estimate"  # in the note of what is no loss: these lines are there, but nobody knows from when
 
@@ -153,9 +154,9 @@ class SpoolWriter:
 
     def _begin(self, notes: Mapping[str, bytes]) -> None:
         noted = {name: json.loads(body) for name, body in notes.items()}
-        kept = Kept(**noted["alive"]) if "alive" in noted else None
+        kept = Kept(**noted[KEPT]) if KEPT in noted else None
         self._at = at = self._clock.boot_ns(self._clock.now())
-        self._ledger.begin(kept, noted.get("gaps", ()), self._boot, at)
+        self._ledger.begin(kept, noted.get(GAPS, ()), self._boot, at)
         self._told: int = noted.get("told", 0)  # the newest loss that is on its way north, by its number
         self._guessed: int = noted.get("guessed", 0)  # held lines of boots that never knew the time
         self._before = kept if kept and kept.boot != self._boot else None  # whose held lines are still so
@@ -232,9 +233,9 @@ class SpoolWriter:
 
     def _notes(self, at: int) -> dict[str, bytes]:
         kept = self._ledger.keep(self._boot, at, self._offset)
-        notes: dict[str, object] = {"alive": asdict(kept), "told": self._told, "guessed": self._guessed}
+        notes: dict[str, object] = {KEPT: asdict(kept), "told": self._told, "guessed": self._guessed}
         if self._changes != self._ledger.changes:
-            notes["gaps"] = self._ledger.gaps()
+            notes[GAPS] = self._ledger.gaps()
         return {name: json.dumps(note).encode() for name, note in notes.items()}
 
     def _tell(self, at: int) -> None:

@@ -14,7 +14,7 @@ from sitewarden.gateway.database import MIB
 from sitewarden.gateway.sinks.base import Lane
 from sitewarden.gateway.spool import Spool, SpoolFailed
 from sitewarden.gateway.spool_letters import MOST
-from sitewarden.gateway.spool_writer import HELD
+from sitewarden.gateway.spool_writer import GAPS, HELD, KEPT
 from sitewarden.rules.model import LinkChanged, Quality, Reading, Reason, Stamp
 from tests.gateway.machine import NOON, Machine
 from tests.gateway.spool_stage import Stage, ns, records
@@ -256,7 +256,7 @@ def test_a_fresh_file_has_a_ledger_that_begins_anew(spool: Spool, stage: Stage, 
 
 def test_notes_that_are_not_what_was_written_keep_nobody_from_starting(spool: Spool, stage: Stage) -> None:
     stage.turn([stage.level(1)])
-    assert spool.notes().keys() == {"alive", "gaps", "told", "guessed"}
+    assert spool.notes().keys() == {KEPT, GAPS, "told", "guessed"}
     spool._file.db.execute("UPDATE notes SET body = CAST(body || 'x' AS BLOB)")
     assert spool.notes() == {}
     again = Stage(spool, stage.machine)

@@ -4,6 +4,7 @@
 It knows nothing of the code under test. Payloads are read by Google's decoder.
 """
 
+import json
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
@@ -37,10 +38,12 @@ class Told:
 
 @dataclass
 class Host:
-    """Of one edge node. `hear` its messages in the order in which they came."""
+    """Of one edge node. `hear` its messages in the order in which they came. `primary`: the node waits for
+    the host of that id, whose STATE messages are heard as well."""
 
     group: str
     node: str
+    primary: str = ""
     complaints: list[str] = field(default_factory=list)
     told: list[Told] = field(default_factory=list)  # by data messages
     current: dict[tuple[str, str], Told] = field(default_factory=dict)  # by births as well
@@ -52,9 +55,15 @@ class Host:
     devices: set[str] = field(default_factory=set)  # that are born
     types: dict[tuple[str, str], int] = field(default_factory=dict)
     aliases: dict[int, tuple[str, str]] = field(default_factory=dict)
+    awaited: bool = False  # the primary host is online
+    state_at: int = 0  # ms, of its last online STATE
+    left: bool = False  # it went offline, and the node has not died since
 
     def hear(self, topic: str, data: bytes, qos: int, retain: bool) -> None:
         levels = topic.split("/")
+        if levels[:2] == ["spBv1.0", "STATE"]:
+            self._state(levels[-1], json.loads(data))
+            return
         if len(levels) < 4 or levels[:2] != ["spBv1.0", self.group] or levels[3] != self.node:
             self._complain("topic-structure", topic)
             return
@@ -101,10 +110,19 @@ class Host:
 
     # -- messages --------------------------------------------------------------------------------
 
+    def _state(self, host: str, said: dict[str, object]) -> None:
+        online, at = said["online"], int(str(said["timestamp"]))
+        if host == self.primary and at >= self.state_at:
+            if online:
+                self.awaited, self.state_at = True, at
+            else:
+                self.awaited, self.left = False, self.online
+
     def _death(self, payload: Message) -> None:
         self._must(not payload.HasField("seq"), "payloads-ndeath-seq")
         self._must([it.name for it in payload.metrics] == ["bdSeq"], "topics-ndeath-payload", str(payload))
         bdseq = payload.metrics[0].long_value
+        self.left = False
         if not self.bdseqs or bdseq == self.bdseqs[-1]:  # else it is the death of an earlier session
             self.online, self.bdseq, self.seq = False, bdseq, None
             self.devices.clear()
@@ -123,6 +141,9 @@ class Host:
 
     def _birth(self, payload: Message) -> None:
         its = {it.name: it for it in payload.metrics}
+        if self.primary:
+            self._must(self.online or self.awaited, "message-flow-edge-node-birth-publish-phid-wait")
+            self._must(not self.left, "message-flow-edge-node-birth-publish-phid-offline")
         if self._must("bdSeq" in its, "topics-nbirth-bdseq-included"):
             bdseq = its["bdSeq"].long_value
             self._must(its["bdSeq"].datatype == INT64, "…-birth-publish-nbirth-payload-bdSeq", "no Int64")

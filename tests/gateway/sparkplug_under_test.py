@@ -3,6 +3,7 @@
 
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
@@ -17,11 +18,12 @@ from tests.api.small_house import SmallHouse
 SPEED = 3000  # lines/s: long enough to be killed several times
 
 
-def carrier(folder: Path, port: int, spool: Spool) -> Carrier:
-    """Of the demo's site, with all its devices up."""
+def carrier(folder: Path, port: int, spool: Spool, **more: str) -> Carrier:
+    """Of the demo's site, with all its devices up. `more` of its plan."""
     house = SmallHouse(folder)
     house.up()
     plan = MqttPlan("broker", "127.0.0.1", port, payload=Payload.SPARKPLUG, group="sites", backlog=SPEED)
+    plan = replace(plan, **more)
     clock = Clock()
     return Carrier(
         plan,

@@ -5,6 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from tests.gateway.sparkplug_definition import PAYLOAD, Message
+from tests.gateway.sparkplug_ear import state
 from tests.gateway.sparkplug_host import REBIRTH, Host
 
 NOW = 1_767_225_600_000
@@ -102,3 +103,28 @@ def test_the_next_session_has_the_next_number() -> None:
             metric(sent, verb).long_value = bdseq
             host.hear(sent[verb][0], sent[verb][1].SerializeToString(), 0, False)
     assert host.complaints == ["topics-nbirth-bdseq-increment: 7", "topics-nbirth-bdseq-increment: 10"]
+
+
+def told_of(*story: str) -> list[str]:
+    """What is wrong with births and deaths of a node between STATE messages of its primary host."""
+    sent, host = session(), Host("g", "n", "scada")
+    for number, word in enumerate(story):
+        if word in ("NBIRTH", "NDEATH"):
+            host.hear(sent[word][0], sent[word][1].SerializeToString(), 0, False)
+        else:
+            of, online, at = word.split()
+            host.hear(f"spBv1.0/STATE/{of}", state(online == "online", int(at)), 1, number == 0)
+    return host.complaints
+
+
+def test_a_node_waits_for_its_primary_host_and_leaves_with_it() -> None:
+    wait = ["message-flow-edge-node-birth-publish-phid-wait: "]
+    offline = ["message-flow-edge-node-birth-publish-phid-offline: "]
+    assert told_of("scada online 5", "NBIRTH", "scada offline 5", "NDEATH") == []
+    assert told_of("scada online 5", "scada offline 4", "NBIRTH") == []
+    assert told_of("NBIRTH") == wait
+    assert told_of("scada offline 5", "NBIRTH") == wait
+    assert told_of("other online 5", "NBIRTH") == wait
+    assert told_of("scada online 5", "scada offline 6", "NBIRTH") == wait
+    again = ("scada online 5", "NBIRTH", "scada offline 6", "scada online 7", "NBIRTH")
+    assert told_of(*again) == offline

@@ -10,8 +10,10 @@ instant.
 
 That is as far as Sparkplug goes. What a broker has read goes to the hosts that are connected. One that is
 not misses it for ever: its sessions are clean too ([tck-id-message-flow-phid-sparkplug-clean-session-311]).
-Who needs a record without gaps takes it from a time-series destination, or with `payload: json` into a
-persistent session.
+For the plan's primary host all waits in the spool instead. A broker that knew that the host was gone, when
+it read a batch, has told us so before that SUBACK: such a batch counts as not sent. What it gave to a
+host that was gone without its knowing is gone with it; so who needs a record without gaps whatever happens
+takes it from a time-series destination, or with `payload: json` into a persistent session.
 
 The core reports by exception, and repeats an unchanged value now and then. That is passed on as it is: a
 historian lacks nothing, and [tck-id-principles-rbe-recommended] recommends. Measured: 20 µs of CPU a reading,
@@ -37,12 +39,14 @@ from sitewarden.gateway.sinks.sieve import Sieve
 from sitewarden.gateway.sinks.sparkplug.bdseq import BdSeq
 from sitewarden.gateway.sinks.sparkplug.metrics import Definition, Sample, definitions, samples
 from sitewarden.gateway.sinks.sparkplug.node import Node, Standing, asks_for_birth
+from sitewarden.gateway.sinks.sparkplug.primary import PrimaryHost
 from sitewarden.gateway.sinks.sparkplug.wire import Malformed
 from sitewarden.rules.model import Effect
 
 log = structlog.get_logger()
 
 TAKEN = Answer(Kind.TAKEN)
+PATIENCE = 1.0  # s that one attempt waits for the primary host
 SETTLED = 2.0  # s that a device is away until its death is told: the readings that say why come first
 
 Present = Callable[[], Iterable[Effect]]
@@ -68,12 +72,22 @@ class SparkplugTransport(Transport):
         self._bdseq = BdSeq(data / f"sparkplug-{plan.name}")
         self._birth_due = Event()
         self._connection: Connection | None = None
+        self._host = PrimaryHost(plan.primary_host) if plan.primary_host else None
+        self._waiting = False  # connected and not born: the primary host is away
 
     # -- as the carrier calls it -----------------------------------------------------------------
 
     def prepare(self) -> Answer:
-        """Connects, and is born."""
-        return _attempt(self._connect)
+        """Connects, and is born once the primary host is there. [tck-id-operational-behavior-edge-node-
+        birth-sequence-wait]: until then it stays connected, so it hears at once when that host comes."""
+        if not (self._waiting and self.healthy()):
+            answer = _attempt(self._connect)
+            if answer is not TAKEN:
+                return answer
+        self._waiting = self._host is not None and not self._host.comes(PATIENCE)
+        if self._host and self._waiting:
+            return Answer(Kind.LATER, words=self._host.away, retry_after=0.0)
+        return _attempt(self._begin)
 
     def send(self, lines: Sequence[bytes], lane: Lane) -> Answer:
         try:
@@ -100,13 +114,18 @@ class SparkplugTransport(Transport):
     # -- what is told ----------------------------------------------------------------------------
 
     def _connect(self) -> None:
-        """[tck-id-message-flow-edge-node-ncmd-subscribe]: before the birth."""
         self.close()
         will = self._node.connect(self._bdseq.next, self._now())
         self._connection = Connection(self._plan, self._client_id, will, True, self._received)
+        if self._host:
+            self._host.begin()
         self._connection.connect()
         self._bdseq.accepted()
+        if self._host:
+            self._connection.subscribe([self._host.topic])
         self._confirm()
+
+    def _begin(self) -> None:
         self._birth_due.set()
         self._be_born()
         self._confirm()
@@ -119,6 +138,7 @@ class SparkplugTransport(Transport):
             self._publish([message])
             self._be_born()
         self._confirm()
+        self._stay()
 
     def _attend(self) -> None:
         if not self.healthy():
@@ -129,9 +149,17 @@ class SparkplugTransport(Transport):
     def _be_born(self) -> None:
         """If a host has asked for it, or there is something new to tell of. No data goes out before it:
         [tck-id-operational-behavior-data-commands-rebirth-action-1]."""
+        self._stay()
         if self._birth_due.is_set():
             self._birth_due.clear()
             self._publish(self._node.birth(self._standing(), self._now()))
+
+    def _stay(self) -> None:
+        """As long as the primary host does. [tck-id-message-flow-edge-node-birth-publish-phid-offline]:
+        otherwise NDEATH, DISCONNECT, and from the beginning."""
+        if self._host and self._host.gone:
+            self.close()
+            raise BrokerError(self._host.away)
 
     def _standing(self) -> Standing:
         lines = [line for _, line in Lines(self._site).format(self._present())]
@@ -160,6 +188,7 @@ class SparkplugTransport(Transport):
         self._there().publish(messages)
 
     def _confirm(self) -> None:
+        """[tck-id-message-flow-edge-node-ncmd-subscribe]: before the birth as well."""
         self._there().subscribe([self._node.commands])
 
     def _there(self) -> Connection:
@@ -168,9 +197,12 @@ class SparkplugTransport(Transport):
         return self._connection
 
     def _received(self, topic: str, payload: bytes, retained: bool) -> None:
-        """In the connection's thread. A retained command would come with every confirmation."""
+        """In the connection's thread. A retained command would come with every confirmation.
+        [tck-id-message-flow-edge-node-birth-publish-phid-wait-id]: the topic tells whose STATE it is."""
         try:
-            if not retained and asks_for_birth(payload):
+            if self._host and topic == self._host.topic:
+                self._host.hear(payload)
+            elif not retained and asks_for_birth(payload):
                 self._birth_due.set()
         except Malformed as error:
             log.warning("sparkplug.malformed", sink=self._plan.name, topic=topic, error=str(error))

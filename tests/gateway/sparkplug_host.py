@@ -126,6 +126,8 @@ class Host:
         if not self.bdseqs or bdseq == self.bdseqs[-1]:  # else it is the death of an earlier session
             self.online, self.bdseq, self.seq = False, bdseq, None
             self.devices.clear()
+        elif not self.online:  # of one that ended before its birth
+            self.bdseq = bdseq
 
     def _follow(self, verb: str, payload: Message) -> None:
         if verb == "NBIRTH":

@@ -1,7 +1,7 @@
 """A node and the primary host that it waits for, against a real mosquitto."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import replace
 from pathlib import Path
@@ -9,10 +9,11 @@ from pathlib import Path
 import pytest
 
 from sitewarden.gateway.sinks.answers import Kind
+from sitewarden.gateway.sinks.mqtt.connection import Connection
 from sitewarden.gateway.sinks.sparkplug import transport
 from sitewarden.gateway.sinks.sparkplug.primary import PrimaryHost
 from sitewarden.gateway.sinks.sparkplug.wire import Malformed
-from sitewarden.gateway.spool import Spool
+from sitewarden.gateway.spool.spool import Spool
 from tests.gateway import sparkplug_under_test
 from tests.gateway.sparkplug_ear import Ear, Primary, state
 from tests.gateway.test_sparkplug_carrier import fill, numbers
@@ -151,6 +152,25 @@ def test_a_host_that_was_away_for_a_moment_gets_a_new_session(stage: tuple[Stage
     assert until(lambda: it.transport.tend().kind is Kind.LATER)
     assert it.transport.prepare().kind is Kind.TAKEN
     assert until(lambda: ear.host.bdseqs == [0, 1])
+
+
+@pytest.mark.server
+def test_a_batch_that_the_broker_read_after_the_host_had_gone_was_not_taken(
+    stage: tuple[Stage, Ear], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    it, ear = stage
+    ear.publish(STATE, state(True, 5), 1, True)
+    it.transport.prepare()
+
+    def subscribe(self: Connection, filters: Sequence[str]) -> None:
+        ear.publish(STATE, state(False, 6), 1, True)
+        subscribed(self, filters)
+
+    subscribed = Connection.subscribe
+    monkeypatch.setattr(Connection, "subscribe", subscribe)
+    assert it.read(1.0) is Kind.LATER
+    assert not it.transport.healthy()
+    assert until(lambda: ear.host.heard[-1] == "NDEATH")
 
 
 @pytest.mark.server

@@ -30,8 +30,8 @@ from sitewarden.gateway.journal import Journal
 from sitewarden.gateway.measures import Tally, samples, site_samples, telemetry_samples
 from sitewarden.gateway.outlets import Outlets
 from sitewarden.gateway.prompt import be_prompt
-from sitewarden.gateway.spool import SpoolFailed
-from sitewarden.gateway.spool_file import spool_ballast
+from sitewarden.gateway.spool.file import spool_ballast
+from sitewarden.gateway.spool.spool import SpoolFailed
 from sitewarden.gateway.tapes import Tapes
 from sitewarden.gateway.tokens import Tokens
 from sitewarden.gateway.troubles import Troubles

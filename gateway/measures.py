@@ -12,7 +12,7 @@ from sitewarden.gateway.flash import written
 from sitewarden.gateway.host import Host, HostCounters
 from sitewarden.gateway.hub import Hub
 from sitewarden.gateway.links import LinkCounters
-from sitewarden.gateway.spool import SpoolFailed
+from sitewarden.gateway.spool.spool import SpoolFailed
 from sitewarden.rules.model import AlarmState, Decision, Effect, FireStage, Passage, Severity
 
 HOST = {

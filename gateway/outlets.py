@@ -10,20 +10,20 @@ from functools import partial
 from sitewarden.config.plan import Site
 from sitewarden.config.sinks import InfluxPlan, MqttPlan, Payload, SinkPlan
 from sitewarden.gateway.api.house import Status
-from sitewarden.gateway.blocks import Loss
 from sitewarden.gateway.board import Board
 from sitewarden.gateway.clock import Clock
 from sitewarden.gateway.eventlog import EventLog
-from sitewarden.gateway.gaps import intervals, remade
 from sitewarden.gateway.hub import Hub, Report
+from sitewarden.gateway.ledger.gaps import intervals, remade
 from sitewarden.gateway.sinks.base import Sink, Transport
 from sitewarden.gateway.sinks.carrier import Carrier
 from sitewarden.gateway.sinks.lines import WANTED, Lines
-from sitewarden.gateway.spool import Spool
-from sitewarden.gateway.spool_writer import SpoolWriter, nothing
+from sitewarden.gateway.spool.blocks import Loss
+from sitewarden.gateway.spool.spool import Spool
+from sitewarden.gateway.spool.writer import SpoolWriter, nothing
 from sitewarden.gateway.telemetry import Telemetry
-from sitewarden.gateway.trend import Trend
-from sitewarden.gateway.trend_writer import TrendWriter
+from sitewarden.gateway.trend.trend import Trend
+from sitewarden.gateway.trend.writer import TrendWriter
 from sitewarden.gateway.troubles import Troubles
 from sitewarden.gateway.vitals import Own
 from sitewarden.rules.model import AlarmChange, Effect, FireChange, Operator, Reading, Stamp

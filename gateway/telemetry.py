@@ -9,13 +9,13 @@ from threading import Lock
 from typing import Any, Final, TypeVar
 
 from sitewarden.gateway.api.house import Sought
-from sitewarden.gateway.blocks import Letter, Loss, SpoolStats
-from sitewarden.gateway.causes import Cause, Gone, cause_of
 from sitewarden.gateway.database import connect_reading
 from sitewarden.gateway.journal import Page
+from sitewarden.gateway.ledger.causes import Cause, Gone, cause_of
 from sitewarden.gateway.records import Cell, micros
 from sitewarden.gateway.sinks.base import Sink
-from sitewarden.gateway.spool import Spool, SpoolFailed
+from sitewarden.gateway.spool.blocks import Letter, Loss, SpoolStats
+from sitewarden.gateway.spool.spool import Spool, SpoolFailed
 from sitewarden.rules.model import Reason
 
 R = TypeVar("R", Loss, Letter)

@@ -11,15 +11,15 @@ from datetime import datetime
 from typing import Protocol
 
 from sitewarden.config.plan import Site
-from sitewarden.gateway.blocks import Letter, Loss, SpoolStats
 from sitewarden.gateway.board import Board
 from sitewarden.gateway.cards import Cards
-from sitewarden.gateway.causes import Cause
 from sitewarden.gateway.hub import Hub
 from sitewarden.gateway.journal import Journal, Page
+from sitewarden.gateway.ledger.causes import Cause
 from sitewarden.gateway.sinks.base import SinkStatus
+from sitewarden.gateway.spool.blocks import Letter, Loss, SpoolStats
 from sitewarden.gateway.tokens import Tokens
-from sitewarden.gateway.trend import Trend
+from sitewarden.gateway.trend.trend import Trend
 from sitewarden.rules.model import Effect, Operator, Stamp
 
 

@@ -8,8 +8,8 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from sitewarden.drivers.modbus.points import Kind
 from sitewarden.gateway.board import Arm, Trend
-from sitewarden.gateway.causes import Cause
 from sitewarden.gateway.issuing import card_number
+from sitewarden.gateway.ledger.causes import Cause
 from sitewarden.gateway.sinks.base import Going
 from sitewarden.rules.model import (
     AlarmState,

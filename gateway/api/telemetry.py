@@ -26,13 +26,13 @@ from sitewarden.gateway.api.models import (
 from sitewarden.gateway.api.problems import Problem
 from sitewarden.gateway.api.query import Limit
 from sitewarden.gateway.api.read import After, Instant
-from sitewarden.gateway.blocks import Letter, Loss, SpoolStats
-from sitewarden.gateway.causes import Cause, cause_of, words_of
 from sitewarden.gateway.flash import written
+from sitewarden.gateway.ledger.causes import Cause, cause_of, words_of
 from sitewarden.gateway.mask import mask_line
 from sitewarden.gateway.records import instant
 from sitewarden.gateway.sinks.base import SinkStatus
-from sitewarden.gateway.spool import SpoolFailed
+from sitewarden.gateway.spool.blocks import Letter, Loss, SpoolStats
+from sitewarden.gateway.spool.spool import SpoolFailed
 from sitewarden.gateway.tokens import Caller
 from sitewarden.gateway.words import Words
 

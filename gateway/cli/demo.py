@@ -28,7 +28,7 @@ from sitewarden.gateway.cli.story import Story
 from sitewarden.gateway.clock import Clock
 from sitewarden.gateway.demo import LiveEstate, permits
 from sitewarden.gateway.journal import Journal
-from sitewarden.gateway.trend import Trend
+from sitewarden.gateway.trend.trend import Trend
 from sitewarden.rules.model import Action, Operator
 
 CARS_AN_HOUR = 120.0  # at all lanes, so that something happens while one looks

@@ -24,7 +24,6 @@ from functools import cached_property
 from threading import Event, Thread
 
 from sitewarden.config.sinks import InfluxPlan, SinkPlan
-from sitewarden.gateway.blocks import Batch, Loss
 from sitewarden.gateway.clock import Clock
 from sitewarden.gateway.hub import Report
 from sitewarden.gateway.records import micros
@@ -34,7 +33,8 @@ from sitewarden.gateway.sinks.health import Health
 from sitewarden.gateway.sinks.load import Load, Whole
 from sitewarden.gateway.sinks.pace import Rate, Size, Throttle
 from sitewarden.gateway.sinks.sieve import Sieve
-from sitewarden.gateway.spool import Spool, SpoolFailed
+from sitewarden.gateway.spool.blocks import Batch, Loss
+from sitewarden.gateway.spool.spool import Spool, SpoolFailed
 from sitewarden.rules.model import Stamp
 
 IDLE = 0.25  # s between turns when there is nothing to send; something new ends it

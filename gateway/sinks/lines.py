@@ -25,10 +25,10 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from math import isfinite
 
-from sitewarden.gateway.blocks import Loss
-from sitewarden.gateway.causes import cause_of
+from sitewarden.gateway.ledger.causes import cause_of
 from sitewarden.gateway.mask import mask
 from sitewarden.gateway.records import micros
+from sitewarden.gateway.spool.blocks import Loss
 from sitewarden.rules.model import (
     AlarmChange,
     Decision,

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from functools import cached_property
 from typing import overload
 
-from sitewarden.gateway.blocks import Batch
+from sitewarden.gateway.spool.blocks import Batch
 
 
 class Whole(Sequence[bytes]):

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from sitewarden.gateway.amounts import large
-from sitewarden.gateway.blocks import Loss
-from sitewarden.gateway.causes import Cause, cause_of, words_of
+from sitewarden.gateway.ledger.causes import Cause, cause_of, words_of
 from sitewarden.gateway.records import instant
+from sitewarden.gateway.spool.blocks import Loss
 from sitewarden.gateway.words import Words
 
 

@@ -17,12 +17,12 @@ from sitewarden.gateway.amounts import large, size
 from sitewarden.gateway.api.access import Permission, may
 from sitewarden.gateway.api.house import House, Telemetry
 from sitewarden.gateway.api.house import Sought as Lost
-from sitewarden.gateway.causes import Cause
 from sitewarden.gateway.flash import written
+from sitewarden.gateway.ledger.causes import Cause
 from sitewarden.gateway.mask import mask, mask_line
 from sitewarden.gateway.records import WRITES, instant
 from sitewarden.gateway.sinks.base import SinkStatus
-from sitewarden.gateway.spool import SpoolFailed
+from sitewarden.gateway.spool.spool import SpoolFailed
 from sitewarden.gateway.tokens import Caller
 from sitewarden.gateway.web.history import ALL, Occurrence, Sought, occurrences
 from sitewarden.gateway.web.losses import gaps

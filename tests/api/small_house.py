@@ -16,7 +16,7 @@ from sitewarden.gateway.journal import Journal
 from sitewarden.gateway.measures import Tally, site_samples, telemetry_samples
 from sitewarden.gateway.sinks.base import SinkStatus
 from sitewarden.gateway.tokens import Tokens
-from sitewarden.gateway.trend import Trend
+from sitewarden.gateway.trend.trend import Trend
 from sitewarden.rules.core import Core
 from sitewarden.rules.model import (
     Action,

@@ -4,10 +4,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from sitewarden.gateway.api.house import Sought
-from sitewarden.gateway.blocks import Letter, Loss, SpoolStats
-from sitewarden.gateway.causes import Cause, cause_of
 from sitewarden.gateway.journal import Page
-from sitewarden.gateway.spool import SpoolFailed
+from sitewarden.gateway.ledger.causes import Cause, cause_of
+from sitewarden.gateway.spool.blocks import Letter, Loss, SpoolStats
+from sitewarden.gateway.spool.spool import SpoolFailed
 from sitewarden.gateway.telemetry import meets
 
 

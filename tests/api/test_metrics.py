@@ -3,9 +3,9 @@
 from fastapi.testclient import TestClient
 from prometheus_client.parser import text_string_to_metric_families
 
-from sitewarden.gateway.blocks import Loss, SpoolStats
 from sitewarden.gateway.measures import Tally
 from sitewarden.gateway.sinks.base import SinkStatus
+from sitewarden.gateway.spool.blocks import Loss, SpoolStats
 from sitewarden.rules.model import Action, Operator, Reading
 from tests.api.small_house import SmallHouse
 

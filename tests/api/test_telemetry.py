@@ -6,9 +6,9 @@ import pytest
 from fastapi.testclient import TestClient
 from structlog.testing import capture_logs
 
-from sitewarden.gateway.blocks import Letter, Loss, SpoolStats
 from sitewarden.gateway.records import instant, micros
 from sitewarden.gateway.sinks.base import SinkStatus
+from sitewarden.gateway.spool.blocks import Letter, Loss, SpoolStats
 from sitewarden.gateway.tokens import Role
 from tests.api.small_house import START, SmallHouse
 

@@ -10,7 +10,7 @@ from time import perf_counter
 
 from sitewarden.config.site import Site
 from sitewarden.gateway.sinks.lines import Lines
-from sitewarden.gateway.spool import Spool
+from sitewarden.gateway.spool.spool import Spool
 from sitewarden.rules.model import Reading
 from tests.bench.stream import polls
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from time import perf_counter, process_time
 
 from sitewarden.gateway.sinks.lines import Lines
-from sitewarden.gateway.spool import Spool
+from sitewarden.gateway.spool.spool import Spool
 from sitewarden.rules.core import Core
 from sitewarden.rules.model import Effect, Reading
 from tests.bench.installation import folder

@@ -23,7 +23,7 @@ from sitewarden.gateway.sinks.base import Lane, Transport
 from sitewarden.gateway.sinks.carrier import Carrier
 from sitewarden.gateway.sinks.load import Whole
 from sitewarden.gateway.sinks.servers import connect
-from sitewarden.gateway.spool import Spool
+from sitewarden.gateway.spool.spool import Spool
 from tests.bench.installation import folder
 from tests.bench.measure import Figure
 from tests.servers import Peer, get, influx_query, influxd, running, victoria_metrics

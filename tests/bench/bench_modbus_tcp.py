@@ -16,14 +16,14 @@ from pymodbus.client import AsyncModbusTcpClient
 
 from sitewarden.drivers.plan import BusPlan, Framing, LinkPlan, TcpPort
 from sitewarden.gateway.clock import Clock
-from sitewarden.gateway.gaps import intervals
 from sitewarden.gateway.host import Host
 from sitewarden.gateway.hub import Hub
 from sitewarden.gateway.journal import Journal
+from sitewarden.gateway.ledger.gaps import intervals
 from sitewarden.gateway.outlets import READINGS
 from sitewarden.gateway.sinks.lines import WANTED, Lines
-from sitewarden.gateway.spool import Spool
-from sitewarden.gateway.spool_writer import SpoolWriter
+from sitewarden.gateway.spool.spool import Spool
+from sitewarden.gateway.spool.writer import SpoolWriter
 from sitewarden.gateway.troubles import Troubles
 from sitewarden.rules.ahead import LIMIT
 from sitewarden.rules.core import Core

@@ -13,10 +13,10 @@ from pathlib import Path
 from time import perf_counter
 
 from sitewarden.config.site import load
-from sitewarden.gateway.blocks import Packer
 from sitewarden.gateway.sinks.base import Lane
 from sitewarden.gateway.sinks.lines import Lines
-from sitewarden.gateway.spool import Spool
+from sitewarden.gateway.spool.blocks import Packer
+from sitewarden.gateway.spool.spool import Spool
 from sitewarden.rules.model import Reading, Stamp
 from sitewarden.simulators.world import World
 from tests.bench.installation import folder
@@ -153,8 +153,8 @@ def _disk() -> int:
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from sitewarden.gateway.blocks import Rank, seal
-from sitewarden.gateway.spool import Spool
+from sitewarden.gateway.spool.blocks import Rank, seal
+from sitewarden.gateway.spool.spool import Spool
 path, blocks = Path(sys.argv[1]), int(sys.argv[2])
 spool = Spool(path, ("influx",), most=4 << 30)
 file, rank, body = spool._file, Rank.READING, os.urandom(4900)

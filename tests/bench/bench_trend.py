@@ -8,8 +8,8 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from sitewarden.gateway.database import Sync, connect, transaction
-from sitewarden.gateway.rollups import SCHEMA
-from sitewarden.gateway.trend import Trend
+from sitewarden.gateway.trend.rollups import SCHEMA
+from sitewarden.gateway.trend.trend import Trend
 from sitewarden.rules.model import Reading, Stamp
 from tests.bench.installation import folder
 from tests.bench.measure import Figure, seconds

@@ -12,7 +12,7 @@ import pytest
 from sitewarden.gateway.records import micros
 from sitewarden.gateway.sinks.base import Lane
 from sitewarden.gateway.sinks.lines import Lines
-from sitewarden.gateway.spool import Spool
+from sitewarden.gateway.spool.spool import Spool
 from sitewarden.rules.model import FireChange, FireStage, Reading, Stamp
 from tests.cli.conftest import Shell
 from tests.servers import Peer, get, influxd, running, victoria_metrics

@@ -17,7 +17,7 @@ from sitewarden.gateway.outlets import present
 from sitewarden.gateway.sinks.carrier import Carrier
 from sitewarden.gateway.sinks.lines import Lines
 from sitewarden.gateway.sinks.mqtt.transport import JsonTransport
-from sitewarden.gateway.spool import Spool
+from sitewarden.gateway.spool.spool import Spool
 from sitewarden.rules.model import Effect, Keep, Operator, Reading, Stamp, Trouble
 from tests.servers import until
 

@@ -12,7 +12,7 @@ from sitewarden.config.sinks import InfluxPlan, InfluxVersion
 from sitewarden.gateway.clock import Clock
 from sitewarden.gateway.sinks.carrier import Carrier
 from sitewarden.gateway.sinks.servers import connect
-from sitewarden.gateway.spool import Spool
+from sitewarden.gateway.spool.spool import Spool
 
 SPEED = 20_000  # lines/s: long enough to be killed several times
 

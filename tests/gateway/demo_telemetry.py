@@ -9,10 +9,10 @@ from pathlib import Path
 from sitewarden.config.plan import Site
 from sitewarden.config.site import load
 from sitewarden.gateway.api.house import Status
-from sitewarden.gateway.blocks import Loss
 from sitewarden.gateway.board import Board
 from sitewarden.gateway.sinks.base import SinkStatus
 from sitewarden.gateway.sinks.lines import Lines, wall_ns
+from sitewarden.gateway.spool.blocks import Loss
 from sitewarden.gateway.vitals import PAUSE, Process, points, vitals
 from sitewarden.rules.model import Action, Effect, Operator, Permit, PermitKind, Stamp
 from sitewarden.simulators.world import World

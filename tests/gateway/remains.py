@@ -11,7 +11,7 @@ from datetime import datetime
 from pathlib import Path
 
 from sitewarden.gateway.records import stamp
-from sitewarden.gateway.spool import Spool
+from sitewarden.gateway.spool.spool import Spool
 from sitewarden.rules.cells import Place, load
 from sitewarden.rules.model import Alarm
 from tests.gateway.spool_under_test import drain

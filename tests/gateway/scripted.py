@@ -6,12 +6,12 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from sitewarden.config.sinks import InfluxPlan
-from sitewarden.gateway.blocks import Rank
 from sitewarden.gateway.clock import Clock
 from sitewarden.gateway.sinks.answers import Answer, Kind
 from sitewarden.gateway.sinks.base import Lane, Transport
 from sitewarden.gateway.sinks.carrier import Carrier
-from sitewarden.gateway.spool import Spool
+from sitewarden.gateway.spool.blocks import Rank
+from sitewarden.gateway.spool.spool import Spool
 from sitewarden.rules.model import Trouble
 
 START = datetime(2026, 3, 2, tzinfo=UTC)

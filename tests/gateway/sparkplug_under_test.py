@@ -12,7 +12,7 @@ from sitewarden.config.sinks import MqttPlan, Payload
 from sitewarden.gateway.clock import Clock
 from sitewarden.gateway.sinks.carrier import Carrier
 from sitewarden.gateway.sinks.sparkplug.transport import SparkplugTransport
-from sitewarden.gateway.spool import Spool
+from sitewarden.gateway.spool.spool import Spool
 from tests.api.small_house import SmallHouse
 
 SPEED = 3000  # lines/s: long enough to be killed several times

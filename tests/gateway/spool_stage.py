@@ -4,12 +4,12 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from sitewarden.gateway.clock import Clock
-from sitewarden.gateway.gaps import Intervals
 from sitewarden.gateway.hub import Hub
+from sitewarden.gateway.ledger.gaps import Intervals
 from sitewarden.gateway.sinks.lines import WANTED, Lines
 from sitewarden.gateway.sinks.parse import Record, parse
-from sitewarden.gateway.spool import Spool
-from sitewarden.gateway.spool_writer import SpoolWriter
+from sitewarden.gateway.spool.spool import Spool
+from sitewarden.gateway.spool.writer import SpoolWriter
 from sitewarden.gateway.troubles import Troubles
 from sitewarden.rules.model import Effect, Reading, Stamp, Trouble
 from tests.gateway.machine import Machine

@@ -3,9 +3,9 @@
 import random
 from datetime import UTC, datetime
 
-from sitewarden.gateway.blocks import Batch
 from sitewarden.gateway.sinks.base import Lane
-from sitewarden.gateway.spool import Spool
+from sitewarden.gateway.spool.blocks import Batch
+from sitewarden.gateway.spool.spool import Spool
 
 FOREVER = 1 << 62  # ns
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)

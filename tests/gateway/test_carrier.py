@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from sitewarden.gateway.blocks import Rank
 from sitewarden.gateway.sinks.answers import Answer, Kind
+from sitewarden.gateway.spool.blocks import Rank
 from tests.gateway.scripted import (
     RESET,
     START,

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from sitewarden.config.sinks import Filter, Kind
-from sitewarden.gateway.blocks import Rank
 from sitewarden.gateway.sinks.answers import Answer
 from sitewarden.gateway.sinks.base import Lane
+from sitewarden.gateway.spool.blocks import Rank
 from tests.gateway.scripted import EPOCH, NS, PLAN, RESET, START, TAKEN, Uplink, line, second
 
 HOUR, DAY = 3600.0, 86_400.0

@@ -8,15 +8,15 @@ from pathlib import Path
 import pytest
 
 from sitewarden.config.sinks import ALL, Filter
-from sitewarden.gateway.blocks import Rank
-from sitewarden.gateway.compare import HOUR, SECOND, Comparison, Hour, Kind, digest
-from sitewarden.gateway.kept import Kept, spans
 from sitewarden.gateway.sinks.base import Lane
 from sitewarden.gateway.sinks.lines import Lines
 from sitewarden.gateway.sinks.parse import Record, parse
 from sitewarden.gateway.sinks.readback import Influx, Sample, VictoriaMetrics, plain
 from sitewarden.gateway.sinks.sieve import Sieve
-from sitewarden.gateway.spool import Spool
+from sitewarden.gateway.spool.blocks import Rank
+from sitewarden.gateway.spool.compare import HOUR, SECOND, Comparison, Hour, Kind, digest
+from sitewarden.gateway.spool.kept import Kept, spans
+from sitewarden.gateway.spool.spool import Spool
 from sitewarden.rules.model import Reading, Stamp
 
 START = datetime(2026, 3, 1, tzinfo=UTC)
@@ -175,7 +175,7 @@ def test_what_a_filter_leaves_out_is_not_missed(tmp_path: Path) -> None:
 
 
 def test_memory_does_not_grow_with_the_hour(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sitewarden.gateway.compare.WINDOW", 300)
+    monkeypatch.setattr("sitewarden.gateway.spool.compare.WINDOW", 300)
     asked: list[tuple[int, int]] = []
     read = Shelf.read
 

@@ -9,7 +9,7 @@ import pytest
 
 from sitewarden.gateway.cards import Cards
 from sitewarden.gateway.journal import Journal
-from sitewarden.gateway.spool import Spool
+from sitewarden.gateway.spool.spool import Spool
 
 
 @pytest.fixture(autouse=True)

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from sitewarden.drivers.modbus.points import Unit
 from sitewarden.drivers.plan import BusPlan, Framing
-from sitewarden.gateway.gaps import intervals, remade
+from sitewarden.gateway.ledger.gaps import intervals, remade
 from tests.scenarios import site
 
 

@@ -17,7 +17,7 @@ from sitewarden.gateway.clock import Clock
 from sitewarden.gateway.sinks import base, carrier, health
 from sitewarden.gateway.sinks.carrier import Carrier
 from sitewarden.gateway.sinks.servers import connect
-from sitewarden.gateway.spool import Spool
+from sitewarden.gateway.spool.spool import Spool
 from sitewarden.gateway.tls import listening
 from sitewarden.rules.model import Trouble
 from tests.gateway.certificates import Authority

@@ -16,7 +16,7 @@ from sitewarden.gateway.clock import Clock
 from sitewarden.gateway.sinks.carrier import Carrier
 from sitewarden.gateway.sinks.lines import Lines
 from sitewarden.gateway.sinks.servers import connect
-from sitewarden.gateway.spool import Spool
+from sitewarden.gateway.spool.spool import Spool
 from sitewarden.rules.model import Quality, Reading, Reason, Stamp, Trouble
 from tests.gateway import carrier_under_test
 from tests.servers import (

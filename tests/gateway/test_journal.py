@@ -15,7 +15,7 @@ from sitewarden.gateway.cards import Cards
 from sitewarden.gateway.database import MIB, Ballast
 from sitewarden.gateway.journal import Journal, JournalFull, trust_clock
 from sitewarden.gateway.records import FIRES, OPERATORS, WRITES
-from sitewarden.gateway.spool_file import spool_ballast
+from sitewarden.gateway.spool.file import spool_ballast
 from sitewarden.rules.cells import Grant, LaneCell
 from sitewarden.rules.model import (
     Action,

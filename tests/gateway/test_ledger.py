@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sitewarden.gateway.blocks import Loss
-from sitewarden.gateway.causes import Gone
-from sitewarden.gateway.gaps import FEW, Intervals
-from sitewarden.gateway.ledger import GRACE, Kept, Ledger
+from sitewarden.gateway.ledger.causes import Gone
+from sitewarden.gateway.ledger.gaps import FEW, Intervals
+from sitewarden.gateway.ledger.ledger import GRACE, Kept, Ledger
+from sitewarden.gateway.spool.blocks import Loss
 from sitewarden.rules.model import LinkChanged, Quality, Reading, Reason, Stamp
 
 S = 10**9  # ns

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sitewarden.gateway.blocks import Loss
 from sitewarden.gateway.sinks.lines import MOVE, SERIES, Lines
+from sitewarden.gateway.spool.blocks import Loss
 from sitewarden.rules.model import (
     Action,
     Alarm,

@@ -16,7 +16,7 @@ from sitewarden.gateway.database import MIB
 from sitewarden.gateway.hub import Hub, Report
 from sitewarden.gateway.outlets import Outlets, present
 from sitewarden.gateway.sinks.carrier import Carrier
-from sitewarden.gateway.spool import SpoolFailed
+from sitewarden.gateway.spool.spool import SpoolFailed
 from sitewarden.rules.cells import Fire
 from sitewarden.rules.model import (
     Alarm,

@@ -13,9 +13,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sitewarden.gateway import rollups
-from sitewarden.gateway.rollups import FULLER, Sums
-from sitewarden.gateway.trend import Trend, TrendRow
+from sitewarden.gateway.trend import rollups
+from sitewarden.gateway.trend.rollups import FULLER, Sums
+from sitewarden.gateway.trend.trend import Trend, TrendRow
 from sitewarden.rules.model import Reading, Stamp
 
 UTC_ZONE, BERLIN, KOLKATA = ZoneInfo("UTC"), ZoneInfo("Europe/Berlin"), ZoneInfo("Asia/Kolkata")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from sitewarden.gateway.spool import Spool
+from sitewarden.gateway.spool.spool import Spool
 from tests.gateway import sparkplug_under_test
 from tests.gateway.sparkplug_ear import Ear
 from tests.gateway.sparkplug_host import Host

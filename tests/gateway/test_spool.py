@@ -12,11 +12,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sitewarden.gateway.blocks import is_sound, seal, unpack
 from sitewarden.gateway.database import MIB
 from sitewarden.gateway.sinks.base import Lane
-from sitewarden.gateway.spool import Spool, SpoolFailed
-from sitewarden.gateway.spool_schema import SCHEMA
+from sitewarden.gateway.spool.blocks import is_sound, seal, unpack
+from sitewarden.gateway.spool.schema import SCHEMA
+from sitewarden.gateway.spool.spool import Spool, SpoolFailed
 from tests.gateway.spool_under_test import FOREVER, drain, lines, noise
 
 
@@ -208,7 +208,7 @@ def test_a_broken_page_may_not_even_say_how_many_lines_are_lost(path: Path) -> N
 WRITER = """
 import sys
 from pathlib import Path
-from sitewarden.gateway.spool import Spool
+from sitewarden.gateway.spool.spool import Spool
 spool = Spool(Path(sys.argv[1]), ["influx"])
 n = 0
 while True:
@@ -238,9 +238,9 @@ FULL_DISK = """
 import random
 import sys
 from pathlib import Path
-from sitewarden.gateway import spool_file as module
+from sitewarden.gateway.spool import file as module
 from sitewarden.gateway.sinks.base import Lane
-from sitewarden.gateway.spool import Spool
+from sitewarden.gateway.spool.spool import Spool
 module.BALLAST = 1 << 20
 folder, chance = Path(sys.argv[1]), random.Random(1)
 spool = Spool(folder / "spool.db", ["influx"])

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import zstandard
 
-from sitewarden.gateway.spool import Spool
+from sitewarden.gateway.spool.spool import Spool
 from tests.gateway.spool_under_test import drain, lines
 
 SCHEMA = """

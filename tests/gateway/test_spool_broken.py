@@ -12,7 +12,7 @@ from tempfile import TemporaryDirectory
 import pytest
 
 from sitewarden.gateway.sinks.base import Lane
-from sitewarden.gateway.spool import Spool
+from sitewarden.gateway.spool.spool import Spool
 from tests.gateway.spool_under_test import FOREVER, drain, lines, noise
 
 BLOCKS, LINES = 40, 20

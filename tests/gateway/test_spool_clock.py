@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sitewarden.gateway.blocks import Loss
 from sitewarden.gateway.clock import SETTLE
-from sitewarden.gateway.spool import Spool
+from sitewarden.gateway.spool.blocks import Loss
+from sitewarden.gateway.spool.spool import Spool
 from tests.gateway.machine import NOON, Machine
 from tests.gateway.spool_stage import Stage, ns, records
 

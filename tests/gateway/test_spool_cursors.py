@@ -5,8 +5,8 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sitewarden.gateway.blocks import Rank, Stretch
-from sitewarden.gateway.spool_cursors import Cursors, Stretches, intersect, is_live, subtract, total, union
+from sitewarden.gateway.spool.blocks import Rank, Stretch
+from sitewarden.gateway.spool.cursors import Cursors, Stretches, intersect, is_live, subtract, total, union
 
 MOST = 30
 

@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from sitewarden.gateway.blocks import Fresh, Rank
 from sitewarden.gateway.sinks.base import Lane
-from sitewarden.gateway.spool import Spool
+from sitewarden.gateway.spool.blocks import Fresh, Rank
+from sitewarden.gateway.spool.spool import Spool
 
 FOREVER = (1 << 63) - 1
 

@@ -12,7 +12,7 @@ from threading import Timer
 import pytest
 
 from sitewarden.gateway.sinks.parse import parse
-from sitewarden.gateway.spool import Spool
+from sitewarden.gateway.spool.spool import Spool
 from tests.gateway.spool_under_test import drain
 
 SLACK = 5_000_000  # ns; wall and boot clock are read one after the other
@@ -26,8 +26,8 @@ from threading import Event
 from sitewarden.gateway.clock import Clock
 from sitewarden.gateway.hub import Hub
 from sitewarden.gateway.sinks.lines import WANTED, Lines
-from sitewarden.gateway.spool import Spool
-from sitewarden.gateway.spool_writer import SpoolWriter
+from sitewarden.gateway.spool.spool import Spool
+from sitewarden.gateway.spool.writer import SpoolWriter
 from sitewarden.gateway.troubles import Troubles
 from sitewarden.rules.model import LinkChanged, Reading, Reason
 clock, hub = Clock(), Hub()

@@ -6,10 +6,10 @@ from threading import Thread
 
 import pytest
 
-from sitewarden.gateway import spool_letters
-from sitewarden.gateway.blocks import Rank
 from sitewarden.gateway.sinks.base import Lane
-from sitewarden.gateway.spool import Spool
+from sitewarden.gateway.spool import letter_rows
+from sitewarden.gateway.spool.blocks import Rank
+from sitewarden.gateway.spool.spool import Spool
 from tests.gateway.spool_under_test import FOREVER, drain, lines, oldest
 
 S = 10**9  # ns
@@ -116,7 +116,7 @@ def test_a_dead_letter_counts_when_it_is_thrown_away(spool: Spool) -> None:
 
 
 def test_of_too_many_the_oldest_go_and_are_counted(spool: Spool, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(spool_letters, "MOST", 10)
+    monkeypatch.setattr(letter_rows, "MOST", 10)
     for n in range(15):
         spool.bury("one", [(b"reading value=%d %d" % (n, n), "no")])
     assert len(spool.letters()) == 10

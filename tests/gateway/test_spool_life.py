@@ -11,9 +11,9 @@ from time import sleep
 
 import pytest
 
-from sitewarden.gateway import spool_read
-from sitewarden.gateway.blocks import Block, Row, unpack
-from sitewarden.gateway.spool import Spool
+from sitewarden.gateway.spool import block_rows
+from sitewarden.gateway.spool.blocks import Block, Row, unpack
+from sitewarden.gateway.spool.spool import Spool
 from tests.gateway.spool_under_test import drain, lines, oldest
 from tests.servers import until
 
@@ -21,7 +21,7 @@ KILLED = """
 import sys
 from pathlib import Path
 from sitewarden.gateway.sinks.base import Lane
-from sitewarden.gateway.spool import Spool
+from sitewarden.gateway.spool.spool import Spool
 spool, n = Spool(Path(sys.argv[1]), ["influx", "other"]), int(sys.argv[2])
 while True:
     spool.append([b"line %d" % n, b"more %d" % n], n, n)
@@ -78,7 +78,7 @@ def test_who_reads_keeps_nobody_from_writing(spool: Spool, monkeypatch: pytest.M
         assert go_on.wait(30.0)
         return unpack(row)
 
-    monkeypatch.setattr(spool_read, "unpack", slow)
+    monkeypatch.setattr(block_rows, "unpack", slow)
     got: list[object] = []
     thread = Thread(target=lambda: got.append(oldest(spool, "sink 0")))
     thread.start()

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from sitewarden.gateway.blocks import Batch, Rank
 from sitewarden.gateway.database import MIB
-from sitewarden.gateway.spool import Spool
+from sitewarden.gateway.spool.blocks import Batch, Rank
+from sitewarden.gateway.spool.spool import Spool
 from tests.gateway.spool_under_test import drain, noise, oldest
 
 S = 10**9  # ns

@@ -9,12 +9,12 @@ from typing import NoReturn
 
 import pytest
 
-from sitewarden.gateway.blocks import Batch, Loss, Rank
 from sitewarden.gateway.database import MIB
 from sitewarden.gateway.sinks.base import Lane
-from sitewarden.gateway.spool import Spool, SpoolFailed
-from sitewarden.gateway.spool_letters import MOST
-from sitewarden.gateway.spool_writer import GAPS, HELD, KEPT
+from sitewarden.gateway.spool.blocks import Batch, Loss, Rank
+from sitewarden.gateway.spool.letter_rows import MOST
+from sitewarden.gateway.spool.spool import Spool, SpoolFailed
+from sitewarden.gateway.spool.writer import GAPS, HELD, KEPT
 from sitewarden.rules.model import LinkChanged, Quality, Reading, Reason, Stamp
 from tests.gateway.machine import NOON, Machine
 from tests.gateway.spool_stage import Stage, ns, records
@@ -107,8 +107,8 @@ def test_a_broken_file_that_cannot_be_replaced_is_said_and_replaced_when_it_can(
         raise error
 
     with monkeypatch.context() as disk:
-        disk.setattr("sitewarden.gateway.spool_read.put", broken)
-        disk.setattr(f"sitewarden.gateway.spool_file.{part}", refused)
+        disk.setattr("sitewarden.gateway.spool.block_rows.put", broken)
+        disk.setattr(f"sitewarden.gateway.spool.file.{part}", refused)
         stage.turn(levels(10))
     stage.turn()
     assert len(records(spool)) == 10

@@ -11,10 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sitewarden.gateway.api.house import Sought
-from sitewarden.gateway.blocks import Loss
-from sitewarden.gateway.causes import Cause, Gone
+from sitewarden.gateway.ledger.causes import Cause, Gone
 from sitewarden.gateway.records import micros
-from sitewarden.gateway.spool import Spool, SpoolFailed
+from sitewarden.gateway.spool.blocks import Loss
+from sitewarden.gateway.spool.spool import Spool, SpoolFailed
 from sitewarden.gateway.telemetry import Telemetry, meets
 from sitewarden.rules.model import Reason
 

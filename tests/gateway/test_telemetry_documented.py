@@ -11,12 +11,12 @@ import pytest
 from sitewarden.config.sinks import Kind
 from sitewarden.config.site import load
 from sitewarden.gateway.api.house import Status
-from sitewarden.gateway.blocks import Loss
 from sitewarden.gateway.board import Board
-from sitewarden.gateway.causes import Cause, Gone
+from sitewarden.gateway.ledger.causes import Cause, Gone
 from sitewarden.gateway.sinks.base import SinkStatus
 from sitewarden.gateway.sinks.lines import PERSONAL, Lines
 from sitewarden.gateway.sinks.parse import Value, parse
+from sitewarden.gateway.spool.blocks import Loss
 from sitewarden.gateway.vitals import PAUSE, Process, points, vitals
 from sitewarden.rules.model import (
     Alarm,

@@ -11,9 +11,9 @@ import pytest
 
 from sitewarden.gateway.clock import Clock
 from sitewarden.gateway.hub import Hub
-from sitewarden.gateway.rollups import Rollups
-from sitewarden.gateway.trend import Trend, TrendRow
-from sitewarden.gateway.trend_writer import TrendWriter
+from sitewarden.gateway.trend.rollups import Rollups
+from sitewarden.gateway.trend.trend import Trend, TrendRow
+from sitewarden.gateway.trend.writer import TrendWriter
 from sitewarden.rules.model import Quality, Reading, Reason, Stamp, Trouble, Value
 from tests.servers import until
 
@@ -156,11 +156,11 @@ def test_a_broken_file_that_cannot_be_replaced_is_said_and_replaced_when_it_can(
         raise error
 
     hub, troubles = Hub(), list[Trouble]()
-    monkeypatch.setattr("sitewarden.gateway.trend_writer.TAKE", 0.01)
+    monkeypatch.setattr("sitewarden.gateway.trend.writer.TAKE", 0.01)
     writer = TrendWriter(trend, hub.subscribe("trend", 100, {Reading}), troubles.append, Clock())
     with monkeypatch.context() as disk:
         disk.setattr(Rollups, "put", broken)
-        disk.setattr(f"sitewarden.gateway.trend.{part}", refused)
+        disk.setattr(f"sitewarden.gateway.trend.trend.{part}", refused)
         hub.publish([reading(0, 1.0), reading(60, 1.0)])
         writer.start()
         assert until(lambda: troubles)
@@ -186,7 +186,7 @@ def test_the_writer_survives_a_file_that_cannot_be_replaced(
     def refused(*_: object) -> NoReturn:
         raise OSError(errno.EROFS, "Read-only file system")
 
-    monkeypatch.setattr("sitewarden.gateway.trend.set_aside", refused)
+    monkeypatch.setattr("sitewarden.gateway.trend.trend.set_aside", refused)
     with monkeypatch.context() as disk:
         disk.setattr(Rollups, "put", broken)
         trend.add([reading(0, 1.0)])

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from sitewarden.gateway.kept import Kept
 from sitewarden.gateway.sinks.parse import Record, parse
+from sitewarden.gateway.spool.kept import Kept
 from tests.gateway.live import LiveSite, live_site
 
 pytestmark = pytest.mark.slow

@@ -6,9 +6,9 @@ import pytest
 
 from sitewarden.drivers.modbus.points import Table
 from sitewarden.drivers.plan import BusPlan, LinkPlan
-from sitewarden.gateway.blocks import Loss
-from sitewarden.gateway.gaps import intervals, remade
-from sitewarden.gateway.ledger import Ledger
+from sitewarden.gateway.ledger.gaps import intervals, remade
+from sitewarden.gateway.ledger.ledger import Ledger
+from sitewarden.gateway.spool.blocks import Loss
 from sitewarden.rules.model import Effect, Stamp
 from sitewarden.simulators.world import World
 from tests.scenarios import site

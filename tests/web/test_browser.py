@@ -12,10 +12,10 @@ import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from sitewarden.gateway.api.server import ApiServer
-from sitewarden.gateway.blocks import Loss
 from sitewarden.gateway.clock import Clock
 from sitewarden.gateway.records import micros
 from sitewarden.gateway.sinks.base import SinkStatus
+from sitewarden.gateway.spool.blocks import Loss
 from sitewarden.gateway.tokens import Role
 from sitewarden.gateway.troubles import Troubles
 from sitewarden.rules.model import AlarmState, Reading

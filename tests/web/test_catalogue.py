@@ -11,7 +11,7 @@ from sitewarden.gateway import catalogue
 from sitewarden.gateway.amounts import SPANS
 from sitewarden.gateway.board import Arm, Trend
 from sitewarden.gateway.catalogue import LANGUAGES, Catalogue, pick
-from sitewarden.gateway.causes import Cause, Gone
+from sitewarden.gateway.ledger.causes import Cause, Gone
 from sitewarden.gateway.sinks.base import Going
 from sitewarden.gateway.tokens import Role
 from sitewarden.gateway.web.rooms import REASONS, ROOMS

@@ -7,9 +7,9 @@ from dataclasses import replace
 import pytest
 from fastapi.testclient import TestClient
 
-from sitewarden.gateway.blocks import Letter, Loss, SpoolStats
 from sitewarden.gateway.records import micros
 from sitewarden.gateway.sinks.base import SinkStatus
+from sitewarden.gateway.spool.blocks import Letter, Loss, SpoolStats
 from sitewarden.gateway.tokens import Role
 from tests.api.small_house import START, SmallHouse
 

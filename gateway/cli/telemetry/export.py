@@ -35,7 +35,7 @@ from sitewarden.gateway.cli.telemetry.sheets import TERMINAL, Sheet, sheet
 from sitewarden.gateway.cli.telemetry.verify import FORMATS
 from sitewarden.gateway.database import connect_reading
 from sitewarden.gateway.records import micros, stamp
-from sitewarden.gateway.rollups import Level
+from sitewarden.gateway.trend.rollups import Level
 
 FOREVER = (1 << 63) - 1  # ns
 

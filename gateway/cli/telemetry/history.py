@@ -11,9 +11,9 @@ from fnmatch import translate
 from functools import cache
 from re import compile as pattern
 
-from sitewarden.gateway.blocks import is_sound, unpack
-from sitewarden.gateway.rollups import Level
 from sitewarden.gateway.sinks.parse import Record, Value, parse
+from sitewarden.gateway.spool.blocks import is_sound, unpack
+from sitewarden.gateway.trend.rollups import Level
 
 PAGE_BLOCKS, PAGE_ROWS = 64, 10_000
 MINUTE = 60_000_000_000  # ns

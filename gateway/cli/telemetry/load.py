@@ -17,7 +17,6 @@ from sitewarden.config.plan import Site
 from sitewarden.config.site import load
 from sitewarden.gateway.amounts import large
 from sitewarden.gateway.app import DataDirectoryBusy, alone
-from sitewarden.gateway.blocks import Fresh, Rank
 from sitewarden.gateway.board import points_of
 from sitewarden.gateway.cli.common import SITE, Config, Failure, Json, counted, local, print_json, refused
 from sitewarden.gateway.cli.telemetry.history import Points, Range, from_spool
@@ -26,10 +25,11 @@ from sitewarden.gateway.cli.telemetry.stage import PAGE, Stage, stage, sums
 from sitewarden.gateway.clock import wall_now
 from sitewarden.gateway.database import connect_reading, make_private
 from sitewarden.gateway.records import micros, stamp
-from sitewarden.gateway.rollups import FULLER
 from sitewarden.gateway.sinks.lines import Lines
-from sitewarden.gateway.spool import Spool, SpoolFailed
-from sitewarden.gateway.trend import Trend
+from sitewarden.gateway.spool.blocks import Fresh, Rank
+from sitewarden.gateway.spool.spool import Spool, SpoolFailed
+from sitewarden.gateway.trend.rollups import FULLER
+from sitewarden.gateway.trend.trend import Trend
 from sitewarden.rules.model import Reading
 
 SHOWN = 20  # bad rows that are told one by one

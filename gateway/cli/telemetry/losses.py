@@ -7,10 +7,10 @@ from urllib.parse import urlencode
 import typer
 
 from sitewarden.gateway.amounts import large
-from sitewarden.gateway.causes import Cause
 from sitewarden.gateway.cli.common import SITE, Config, Json, print_json, table
 from sitewarden.gateway.cli.remote import Gateway
 from sitewarden.gateway.cli.telemetry.status import lasting
+from sitewarden.gateway.ledger.causes import Cause
 
 FORMATS = ["%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%d %H:%M"]
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from sitewarden.gateway.records import micros, stamp
-from sitewarden.gateway.rollups import Sums
+from sitewarden.gateway.trend.rollups import Sums
 from sitewarden.rules.model import Quality, Reading, Reason, Value
 
 MINUTE = 60_000_000  # µs

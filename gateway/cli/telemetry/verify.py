@@ -16,11 +16,11 @@ from sitewarden.config.sinks import InfluxPlan
 from sitewarden.gateway.amounts import large
 from sitewarden.gateway.cli.common import SITE, Config, Failure, Json, local, print_json, refused, table
 from sitewarden.gateway.clock import wall_now
-from sitewarden.gateway.compare import SECOND, Comparison, Difference, Hour, Kind
-from sitewarden.gateway.kept import Kept
 from sitewarden.gateway.records import micros
 from sitewarden.gateway.sinks.readback import Sample, Unreadable, reader
 from sitewarden.gateway.sinks.sieve import Sieve
+from sitewarden.gateway.spool.compare import SECOND, Comparison, Difference, Hour, Kind
+from sitewarden.gateway.spool.kept import Kept
 
 SETTLE = 60 * SECOND  # ns; what a server has just taken it may not find yet
 FORMATS = ["%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%d %H:%M", "%Y-%m-%dT%H:%M:%S"]

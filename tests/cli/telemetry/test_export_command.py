@@ -14,11 +14,11 @@ from zoneinfo import ZoneInfo
 import pytest
 from pyarrow.parquet import read_table
 
-from sitewarden.gateway.blocks import Rank
 from sitewarden.gateway.cli.telemetry.sheets import CsvSheet
 from sitewarden.gateway.sinks.lines import Lines
-from sitewarden.gateway.spool import Spool
-from sitewarden.gateway.trend import Trend
+from sitewarden.gateway.spool.blocks import Rank
+from sitewarden.gateway.spool.spool import Spool
+from sitewarden.gateway.trend.trend import Trend
 from sitewarden.rules.model import Effect, LinkChanged, Quality, Reading, Reason, Stamp
 from tests.cli.conftest import Shell
 

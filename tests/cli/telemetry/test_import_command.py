@@ -12,12 +12,12 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from sitewarden.gateway.app import alone
-from sitewarden.gateway.blocks import unpack
 from sitewarden.gateway.clock import wall_now
 from sitewarden.gateway.sinks.base import Lane
 from sitewarden.gateway.sinks.lines import Lines
-from sitewarden.gateway.spool import Spool
-from sitewarden.gateway.trend import Trend
+from sitewarden.gateway.spool.blocks import unpack
+from sitewarden.gateway.spool.spool import Spool
+from sitewarden.gateway.trend.trend import Trend
 from sitewarden.rules.model import Quality, Reading, Reason, Stamp, Value
 from tests.cli.conftest import Shell
 

@@ -14,7 +14,6 @@ from pathlib import Path
 from threading import Lock
 from zoneinfo import ZoneInfo
 
-from sitewarden.gateway.charts import chart
 from sitewarden.gateway.database import (
     MIB,
     Sync,
@@ -25,7 +24,8 @@ from sitewarden.gateway.database import (
     set_aside,
 )
 from sitewarden.gateway.records import micros, stamp
-from sitewarden.gateway.rollups import ADDED, DAY, KEPT, SCHEMA, Calendar, How, Level, Rollups, Sums
+from sitewarden.gateway.trend.charts import chart
+from sitewarden.gateway.trend.rollups import ADDED, DAY, KEPT, SCHEMA, Calendar, How, Level, Rollups, Sums
 from sitewarden.rules.model import Quality, Reading
 
 DAYS = 400  # that minutes are kept, if they fit

@@ -7,15 +7,15 @@ from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
-from sitewarden.gateway import spool_ledger, spool_pages, spool_read, spool_schema
-from sitewarden.gateway.blocks import Loss, Rank, Row, Stretch, seal, unpack
 from sitewarden.gateway.database import transaction
-from sitewarden.gateway.spool_schema import STORED
+from sitewarden.gateway.spool import block_rows, loss_rows, pages, schema
+from sitewarden.gateway.spool.blocks import Loss, Rank, Row, Stretch, seal, unpack
+from sitewarden.gateway.spool.schema import STORED
 
 
 def is_of_before(path: Path) -> bool:
     """By its schema, read without SQLite: that would already mend what may be broken."""
-    return b"block INTEGER NOT NULL" in spool_pages.first(path)
+    return b"block INTEGER NOT NULL" in pages.first(path)
 
 
 def take_over(before: Path, fresh: sqlite3.Connection, destinations: Sequence[str]) -> Sequence[Loss]:
@@ -24,19 +24,19 @@ def take_over(before: Path, fresh: sqlite3.Connection, destinations: Sequence[st
         passed: dict[str, int] = dict(_readable(old, "SELECT destination, block FROM cursors"))
         done = dict.fromkeys(destinations, 0)
         at, lost = 0, list[Loss]()
-        for row in _readable(old, f"SELECT {spool_read.COLUMNS} FROM blocks ORDER BY id"):  # noqa: S608
+        for row in _readable(old, f"SELECT {block_rows.COLUMNS} FROM blocks ORDER BY id"):  # noqa: S608
             number, _, _, count, *_ = row
             if taken := _converted(row, at + count):
-                spool_read.put(fresh, taken)
+                block_rows.put(fresh, taken)
                 at += count
                 done.update({name: at for name in done if number <= passed.get(name, 0)})
             else:
                 lost.append(Loss("crc", count, note=f"block {number}"))
-        spool_ledger.enter(fresh, [*_losses(old), *lost])
+        loss_rows.enter(fresh, [*_losses(old), *lost])
         events, readings = Rank.EVENT, Rank.READING
         for name, after in {**done, STORED: 0}.items():
             live = Stretch(events.base, events.end), Stretch(after, readings.end)
-            spool_schema.save(fresh, {}, {name: live})
+            schema.save(fresh, {}, {name: live})
     return lost
 
 

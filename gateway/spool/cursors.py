@@ -7,7 +7,7 @@ A set is a sorted tuple of stretches that have no line in common. The last stret
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from sitewarden.gateway.blocks import Rank, Stretch
+from sitewarden.gateway.spool.blocks import Rank, Stretch
 
 Stretches = tuple[Stretch, ...]
 

@@ -7,7 +7,7 @@ type). One counts as lost when it goes, because there are too many or because it
 import sqlite3
 from collections.abc import Iterable, Sequence
 
-from sitewarden.gateway.blocks import Letter, Loss
+from sitewarden.gateway.spool.blocks import Letter, Loss
 
 MOST = 10_000  # letters that are kept
 DIGITS = 19  # of an instant in ns, at most

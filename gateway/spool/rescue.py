@@ -10,11 +10,11 @@ from contextlib import closing, suppress
 from itertools import chain, islice
 from pathlib import Path
 
-from sitewarden.gateway import spool_ledger, spool_pages, spool_schema, spool_untimed
-from sitewarden.gateway.blocks import Loss, Rank, Row, Stretch, is_sound
 from sitewarden.gateway.database import is_full, transaction
-from sitewarden.gateway.spool_cursors import Cursors, Stretches, is_live, subtract, union
-from sitewarden.gateway.spool_schema import STORED
+from sitewarden.gateway.spool import held_rows, loss_rows, pages, schema
+from sitewarden.gateway.spool.blocks import Loss, Rank, Row, Stretch, is_sound
+from sitewarden.gateway.spool.cursors import Cursors, Stretches, is_live, subtract, union
+from sitewarden.gateway.spool.schema import STORED
 
 AT_ONCE = 64  # blocks a transaction
 BLOCK, CURSOR = 7, 3  # columns
@@ -34,12 +34,12 @@ def carry_over(
     stored = sets.pop(STORED, None) or _since_the_oldest(newest, [there, *sets.values()])
     cursors = Cursors(newest, stored, {name: sets.get(name, stored) for name in destinations})
     missing = subtract(cursors.reached(stored), there)
-    losses = spool_ledger.missed(cursors.pending, missing, "crc", note="the file was broken")
+    losses = loss_rows.missed(cursors.pending, missing, "crc", note="the file was broken")
     cursors = cursors.without(missing)
     _copy_others(broken, fresh)
     with transaction(fresh):
-        spool_ledger.enter(fresh, losses)
-        spool_schema.save(fresh, {}, {**cursors.pending, STORED: cursors.stored})
+        loss_rows.enter(fresh, losses)
+        schema.save(fresh, {}, {**cursors.pending, STORED: cursors.stored})
     return losses
 
 
@@ -64,15 +64,15 @@ def _since_the_oldest(newest: Mapping[Rank, int], sets: Iterable[Stretches]) -> 
 
 
 def _sets(broken: Path) -> dict[str, Stretches]:
-    rows = spool_pages.rows(broken, frozenset({CURSOR}))
-    return {name: its for _, *row in rows for name, its in [spool_schema.cursor(row)] if its is not None}
+    rows = pages.rows(broken, frozenset({CURSOR}))
+    return {name: its for _, *row in rows for name, its in [schema.cursor(row)] if its is not None}
 
 
 def _blocks(broken: Path, stored: Stretches | None) -> Iterator[Row]:
     """Those that are what was written; others than these were deleted."""
-    for number, _, *columns in spool_pages.rows(broken, frozenset({BLOCK})):
+    for number, _, *columns in pages.rows(broken, frozenset({BLOCK})):
         row = number, *columns
-        if is_sound(row) and (stored is None or spool_untimed.is_held(row) or _is_in(stored, row)):
+        if is_sound(row) and (stored is None or held_rows.is_held(row) or _is_in(stored, row)):
             yield row
 
 
@@ -83,8 +83,8 @@ def _is_in(stored: Stretches, row: Row) -> bool:
 def _copied(rows: Iterator[Row], fresh: sqlite3.Connection) -> Iterator[Stretch]:
     """The lines of each block that is in the fresh file; as many as it has room for."""
     while some := list(islice(rows, AT_ONCE)):
-        held = [row for row in some if spool_untimed.is_held(row)]
-        blocks = [row for row in some if not spool_untimed.is_held(row)]
+        held = [row for row in some if held_rows.is_held(row)]
+        blocks = [row for row in some if not held_rows.is_held(row)]
         try:
             with transaction(fresh):
                 fresh.executemany("INSERT OR IGNORE INTO held VALUES (?, ?, ?, ?, ?, ?, ?)", held)

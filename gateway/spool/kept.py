@@ -9,10 +9,10 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-from sitewarden.gateway.blocks import Rank, Stretch, unpack
 from sitewarden.gateway.database import connect_reading
-from sitewarden.gateway.spool_cursors import Stretches
-from sitewarden.gateway.spool_schema import cursors
+from sitewarden.gateway.spool.blocks import Rank, Stretch, unpack
+from sitewarden.gateway.spool.cursors import Stretches
+from sitewarden.gateway.spool.schema import cursors
 
 _OLDEST = "SELECT first FROM blocks WHERE id > ? AND id <= ? ORDER BY id LIMIT 1"
 _WITHIN = "SELECT id, first, last, count FROM blocks WHERE first < ? AND last >= ? ORDER BY id"

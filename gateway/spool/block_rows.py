@@ -3,9 +3,9 @@
 import sqlite3
 from collections.abc import Iterable
 
-from sitewarden.gateway.blocks import Batch, Block, Rank, Row, Stretch, is_sound, unpack
 from sitewarden.gateway.database import Broken
-from sitewarden.gateway.spool_cursors import Stretches
+from sitewarden.gateway.spool.blocks import Batch, Block, Rank, Row, Stretch, is_sound, unpack
+from sitewarden.gateway.spool.cursors import Stretches
 
 COLUMNS = "id, first, last, count, crc, packed, lines"
 

@@ -11,10 +11,10 @@ from enum import StrEnum
 from functools import lru_cache
 from hashlib import blake2b
 
-from sitewarden.gateway.kept import Entry, Kept, spans
 from sitewarden.gateway.sinks.parse import SERIES, parse
 from sitewarden.gateway.sinks.readback import Reader, Sample, Tags
 from sitewarden.gateway.sinks.sieve import Sieve
+from sitewarden.gateway.spool.kept import Entry, Kept, spans
 
 SECOND = 1_000_000_000  # ns
 HOUR = 3600 * SECOND

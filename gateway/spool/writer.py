@@ -15,15 +15,15 @@ from dataclasses import asdict, dataclass, replace
 from itertools import groupby
 from threading import Thread
 
-from sitewarden.gateway.blocks import Fresh, Loss, Rank
-from sitewarden.gateway.causes import Gone
 from sitewarden.gateway.clock import Clock, boot_id, boot_seconds
-from sitewarden.gateway.gaps import Intervals
 from sitewarden.gateway.hub import Subscription
-from sitewarden.gateway.ledger import Kept, Ledger
+from sitewarden.gateway.ledger.causes import Gone
+from sitewarden.gateway.ledger.gaps import Intervals
+from sitewarden.gateway.ledger.ledger import Kept, Ledger
 from sitewarden.gateway.sinks.lines import Lines, wall_ns
-from sitewarden.gateway.spool import Spool, SpoolFailed
-from sitewarden.gateway.spool_letters import MOST
+from sitewarden.gateway.spool.blocks import Fresh, Loss, Rank
+from sitewarden.gateway.spool.letter_rows import MOST
+from sitewarden.gateway.spool.spool import Spool, SpoolFailed
 from sitewarden.gateway.troubles import Troubles
 from sitewarden.rules.model import (
     AlarmChange,

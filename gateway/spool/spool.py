@@ -13,8 +13,10 @@ from threading import Condition, RLock
 from types import MappingProxyType
 from typing import TypeVar
 
-from sitewarden.gateway import spool_ledger, spool_letters, spool_notes, spool_read, spool_untimed
-from sitewarden.gateway.blocks import (
+from sitewarden.gateway.database import MIB, Broken, Sync, connect_reading
+from sitewarden.gateway.sinks.base import Lane
+from sitewarden.gateway.spool import block_rows, held_rows, letter_rows, loss_rows, note_rows
+from sitewarden.gateway.spool.blocks import (
     Batch,
     Fresh,
     Letter,
@@ -27,11 +29,9 @@ from sitewarden.gateway.blocks import (
     seal,
     unpack,
 )
-from sitewarden.gateway.database import MIB, Broken, Sync, connect_reading
-from sitewarden.gateway.sinks.base import Lane
-from sitewarden.gateway.spool_cursors import Cursors, Stretches, intersect, total
-from sitewarden.gateway.spool_file import SpoolFile
-from sitewarden.gateway.spool_room import Room
+from sitewarden.gateway.spool.cursors import Cursors, Stretches, intersect, total
+from sitewarden.gateway.spool.file import SpoolFile
+from sitewarden.gateway.spool.room import Room
 
 T = TypeVar("T")
 
@@ -97,9 +97,9 @@ class Spool:
                     rows.append(seal(cursors.newest[it.rank], it.first, it.last, len(it.lines), *body))
                 with self._committing(cursors) as db:
                     for row in rows:
-                        spool_read.put(db, row)
-                    spool_ledger.enter(db, gaps)
-                    spool_notes.put(db, notes)
+                        block_rows.put(db, row)
+                    loss_rows.enter(db, gaps)
+                    note_rows.put(db, notes)
 
             self._write(insert)
             self._instant = max([self._instant, *(it.last for it in fresh)])
@@ -108,7 +108,7 @@ class Spool:
     def notes(self) -> Mapping[str, bytes]:
         """As committed last. Raises SpoolFailed."""
         with self._lock:
-            return self._guarded(lambda: spool_notes.all_of(self._file.db))
+            return self._guarded(lambda: note_rows.all_of(self._file.db))
 
     def hold(self, lines: Sequence[bytes], first: int, last: int, rank: Rank = Rank.READING) -> None:
         """As `append`, but the instants are the monotonic clock's: kept, not sent. Raises SpoolFailed."""
@@ -117,9 +117,9 @@ class Spool:
 
             def insert() -> None:
                 with self._file.writing(self._cursors) as db:
-                    number = spool_untimed.newest(db, rank) + len(lines)
+                    number = held_rows.newest(db, rank) + len(lines)
                     row = seal(number, first, last, len(lines), packed, stored)
-                    spool_read.put(db, row, spool_untimed.TABLE)
+                    block_rows.put(db, row, held_rows.TABLE)
 
             self._write(insert)
 
@@ -136,7 +136,7 @@ class Spool:
 
         def restamp() -> None:
             with self._file.writing(self._cursors) as db:
-                spool_untimed.restamp(db, by, self._packer)
+                held_rows.restamp(db, by, self._packer)
 
         with self._lock:
             self._write(restamp)
@@ -144,7 +144,7 @@ class Spool:
     def held(self) -> tuple[int, int] | None:
         """The earliest and the latest instant of what is held; None: there is nothing. Raises SpoolFailed."""
         with self._lock:
-            return self._guarded(lambda: spool_untimed.span(self._file.db))
+            return self._guarded(lambda: held_rows.span(self._file.db))
 
     def lose(self, loss: Loss) -> None:
         """Writes a gap into the ledger. Raises SpoolFailed."""
@@ -178,12 +178,12 @@ class Spool:
     def losses(self, limit: int = 100) -> list[Loss]:
         """The ledger, newest first. Raises SpoolFailed."""
         with self._lock:
-            return self._guarded(lambda: spool_ledger.newest(self._file.db, limit))
+            return self._guarded(lambda: loss_rows.newest(self._file.db, limit))
 
     def losses_after(self, number: int, limit: int) -> list[tuple[int, Loss]]:
         """The ledger from there on, the oldest first, each with its number. Raises SpoolFailed."""
         with self._lock:
-            return self._guarded(lambda: spool_ledger.after(self._file.db, number, limit))
+            return self._guarded(lambda: loss_rows.after(self._file.db, number, limit))
 
     def stats(self) -> SpoolStats:
         """Costs a look at a few blocks, however many there are. Raises SpoolFailed."""
@@ -211,7 +211,7 @@ class Spool:
 
         def parted(cursors: Cursors) -> Cursors:
             for stretch in cursors.lane(destination, live=True):
-                edge = spool_read.ended(self._file.db, stretch, before)
+                edge = block_rows.ended(self._file.db, stretch, before)
                 cursors = cursors.parted(destination, edge)
             return cursors
 
@@ -234,10 +234,10 @@ class Spool:
         they go. Raises SpoolFailed."""
 
         def bury() -> None:
-            gone = spool_letters.too_many(self._file.db, len(letters))
-            with self._file.writing(self._cursors, losses=spool_letters.losses(gone)) as db:
-                spool_letters.remove(db, gone)
-                spool_letters.bury(db, destination, letters)
+            gone = letter_rows.too_many(self._file.db, len(letters))
+            with self._file.writing(self._cursors, losses=letter_rows.losses(gone)) as db:
+                letter_rows.remove(db, gone)
+                letter_rows.bury(db, destination, letters)
 
         with self._lock:
             self._write(bury)
@@ -245,15 +245,15 @@ class Spool:
     def letters(self, limit: int = 100, before: int | None = None) -> list[Letter]:
         """The newest first, older than the one of this number. Raises SpoolFailed."""
         with self._lock:
-            return self._guarded(lambda: spool_letters.newest(self._file.db, limit, before))
+            return self._guarded(lambda: letter_rows.newest(self._file.db, limit, before))
 
     def discard(self, ids: Sequence[int]) -> int:
         """Throws them away; returns how many there were. Raises SpoolFailed."""
 
         def discard() -> int:
-            gone = spool_letters.named(self._file.db, ids)
-            with self._file.writing(self._cursors, losses=spool_letters.losses(gone)) as db:
-                spool_letters.remove(db, gone)
+            gone = letter_rows.named(self._file.db, ids)
+            with self._file.writing(self._cursors, losses=letter_rows.losses(gone)) as db:
+                letter_rows.remove(db, gone)
             return len(gone)
 
         with self._lock:
@@ -265,7 +265,7 @@ class Spool:
 
         def retry() -> int:
             again: dict[tuple[str, Rank], list[Letter]] = {}
-            for letter in spool_letters.named(self._file.db, ids):
+            for letter in letter_rows.named(self._file.db, ids):
                 rank = Rank.READING if letter.line.startswith(b"reading,") else Rank.EVENT
                 if letter.destination in self._cursors.pending:
                     again.setdefault((letter.destination, rank), []).append(letter)
@@ -321,21 +321,21 @@ class Spool:
 
     def _release(self, offset: int) -> int | None:
         """The oldest block that is held; returns its lines, None: there is none."""
-        row = spool_untimed.oldest(self._file.db)
+        row = held_rows.oldest(self._file.db)
         if row is None:
             return None
         if not is_sound(row):
-            with self._file.writing(self._cursors, losses=(spool_untimed.loss(row, "crc"),)) as db:
-                spool_untimed.remove(db, row)
+            with self._file.writing(self._cursors, losses=(held_rows.loss(row, "crc"),)) as db:
+                held_rows.remove(db, row)
             return 0
         block = unpack(row)
         cursors = self._cursors.grown(block.rank, block.count)
-        packed, stored = self._packer.pack(spool_untimed.stamped(block, offset))
+        packed, stored = self._packer.pack(held_rows.stamped(block, offset))
         first, last = block.first + offset, block.last + offset
         with self._file.writing(cursors) as db:
-            spool_untimed.remove(db, row)
+            held_rows.remove(db, row)
             number = cursors.newest[block.rank]
-            spool_read.put(db, seal(number, first, last, block.count, packed, stored))
+            block_rows.put(db, seal(number, first, last, block.count, packed, stored))
         return block.count
 
     def _send_again(self, destination: str, rank: Rank, letters: Sequence[Letter]) -> None:
@@ -343,14 +343,14 @@ class Spool:
         cursors = self._cursors.grown(rank, len(lines))
         number = cursors.newest[rank]
         with self._file.writing(cursors.only(destination, Stretch(number - len(lines), number))) as db:
-            spool_letters.remove(db, letters)
-            row = seal(number, *spool_letters.span(lines), len(lines), *self._packer.pack(lines))
-            spool_read.put(db, row)
+            letter_rows.remove(db, letters)
+            row = seal(number, *letter_rows.span(lines), len(lines), *self._packer.pack(lines))
+            block_rows.put(db, row)
 
     def _read(self, destination: str, lane: Lane, most: int, until: int) -> Batch | None:
         for stretch in self._cursors.lane(destination, lane is Lane.LIVE):
             with connect_reading(self.path) as db:
-                batch, bad = spool_read.collect(db, stretch, most, until)
+                batch, bad = block_rows.collect(db, stretch, most, until)
             if bad:
                 self._skip(bad)
             if batch:
@@ -366,7 +366,7 @@ class Spool:
             losses = [
                 loss
                 for it in gone
-                for loss in spool_ledger.missed(pending, (it,), "crc", note=f"block {it.upto}")
+                for loss in loss_rows.missed(pending, (it,), "crc", note=f"block {it.upto}")
             ]
             with self._file.writing(self._cursors, gone=gone, losses=losses):
                 pass
@@ -377,7 +377,7 @@ class Spool:
     def _stats(self) -> SpoolStats:
         db, cursors = self._file.db, self._cursors
         waits = {name: cursors.reached(lacking) for name, lacking in cursors.pending.items()}
-        since = {name: spool_read.begun(db, lacking) for name, lacking in waits.items() if lacking}
+        since = {name: block_rows.begun(db, lacking) for name, lacking in waits.items() if lacking}
         return SpoolStats(
             lines=total(cursors.lacking()),
             bytes=self._room.lacking,
@@ -388,7 +388,7 @@ class Spool:
             lost=self._file.lost,
             set_aside=self.set_aside,
             kept=total(cursors.kept()),
-            held=spool_untimed.waiting(db),
-            letters=spool_letters.counts(db),
+            held=held_rows.waiting(db),
+            letters=letter_rows.counts(db),
             backlog={name: total(cursors.lane(name, live=False)) for name in cursors.pending},
         )

@@ -7,9 +7,9 @@ Their numbers run like those of the blocks, but are their own.
 import sqlite3
 from collections.abc import Iterator, Sequence
 
-from sitewarden.gateway import spool_read
-from sitewarden.gateway.blocks import SPAN, Block, Loss, Packer, Rank, Row, is_sound, seal, unpack
-from sitewarden.gateway.spool_read import COLUMNS, put
+from sitewarden.gateway.spool import block_rows
+from sitewarden.gateway.spool.block_rows import COLUMNS, put
+from sitewarden.gateway.spool.blocks import SPAN, Block, Loss, Packer, Rank, Row, is_sound, seal, unpack
 
 TABLE = "held"
 
@@ -22,7 +22,7 @@ def is_held(row: Row) -> bool:
 
 def newest(db: sqlite3.Connection, rank: Rank) -> int:
     """The number of the rank's newest line that is held, or the one before the first."""
-    return max(spool_read.newest(db, rank, TABLE), rank.base + _HALF)
+    return max(block_rows.newest(db, rank, TABLE), rank.base + _HALF)
 
 
 def oldest(db: sqlite3.Connection) -> Row | None:

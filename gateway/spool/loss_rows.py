@@ -3,8 +3,8 @@
 import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
 
-from sitewarden.gateway.blocks import Loss
-from sitewarden.gateway.spool_cursors import Stretches, intersect, total
+from sitewarden.gateway.spool.blocks import Loss
+from sitewarden.gateway.spool.cursors import Stretches, intersect, total
 
 MOST = 10_000  # lines of the ledger that are kept
 

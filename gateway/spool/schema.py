@@ -4,8 +4,8 @@ import sqlite3
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 
-from sitewarden.gateway.blocks import Stretch
-from sitewarden.gateway.spool_cursors import Stretches, union
+from sitewarden.gateway.spool.blocks import Stretch
+from sitewarden.gateway.spool.cursors import Stretches, union
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS blocks (

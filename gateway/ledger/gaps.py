@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from sitewarden.drivers.modbus.bus import EVERYONE
 from sitewarden.drivers.plan import BusPlan, Framing, LinkPlan
-from sitewarden.gateway.blocks import Loss
+from sitewarden.gateway.spool.blocks import Loss
 
 FEW = 8  # gaps of one device for one reason that are told one by one within `BURST`
 BURST = 600 * 10**9  # ns; the others of that time are told as one

@@ -9,8 +9,6 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TypeVar
 
-from sitewarden.gateway import spool_before, spool_ledger, spool_read, spool_rescue, spool_schema
-from sitewarden.gateway.blocks import Loss, Rank, Stretch
 from sitewarden.gateway.database import (
     MIB,
     Ballast,
@@ -24,10 +22,12 @@ from sitewarden.gateway.database import (
     set_aside,
     transaction,
 )
-from sitewarden.gateway.spool_cursors import Cursors, Stretches
-from sitewarden.gateway.spool_pages import PAGE, Log
-from sitewarden.gateway.spool_rescue import with_edges
-from sitewarden.gateway.spool_schema import SCHEMA, STORED
+from sitewarden.gateway.spool import block_rows, loss_rows, rescue, schema, version_before
+from sitewarden.gateway.spool.blocks import Loss, Rank, Stretch
+from sitewarden.gateway.spool.cursors import Cursors, Stretches
+from sitewarden.gateway.spool.pages import PAGE, Log
+from sitewarden.gateway.spool.rescue import with_edges
+from sitewarden.gateway.spool.schema import SCHEMA, STORED
 
 T = TypeVar("T")
 
@@ -92,8 +92,8 @@ class SpoolFile:
             self.db.executemany("DELETE FROM blocks WHERE id > ? AND id <= ?", ends)
             yield self.db
             if losses:
-                spool_ledger.enter(self.db, losses)
-            spool_schema.save(self.db, self._saved, sets)
+                loss_rows.enter(self.db, losses)
+            schema.save(self.db, self._saved, sets)
         self.cursors, self._saved, self._newest = cursors, sets, dict(cursors.newest)
         self.lost += sum(loss.count for loss in losses)
 
@@ -153,12 +153,12 @@ class SpoolFile:
     def _load(self) -> None:
         """Never a number twice: a sink may still hold blocks of a file that was set aside."""
         self._saved = {}
-        for name, stretches in spool_schema.cursors(self.db):
+        for name, stretches in schema.cursors(self.db):
             if stretches is None:
                 raise Broken("a cursor is not what was written")
             self._saved[name] = stretches
         pending = dict(self._saved)
-        newest = {rank: max(self._newest[rank], spool_read.newest(self.db, rank)) for rank in Rank}
+        newest = {rank: max(self._newest[rank], block_rows.newest(self.db, rank)) for rank in Rank}
         newest = with_edges(newest, self._saved.values())
         if STORED not in pending and newest != self._newest:
             raise Broken("nothing says which blocks there are")
@@ -184,13 +184,13 @@ class SpoolFile:
             self.close()
         _remove(self._mended)
         self.ballast.give()  # two files take more room than one
-        before = spool_before.is_of_before(self.path)
+        before = version_before.is_of_before(self.path)
         with closing(open_checked(self._mended, Sync.NORMAL, SCHEMA)) as fresh:
             fresh.execute(f"PRAGMA max_page_count = {self.most // PAGE}")
             if before:
-                losses = spool_before.take_over(self.path, fresh, self.destinations)
+                losses = version_before.take_over(self.path, fresh, self.destinations)
             else:
-                losses = spool_rescue.carry_over(self.path, fresh, known, self.destinations)
+                losses = rescue.carry_over(self.path, fresh, known, self.destinations)
         if before:
             _remove(self.path)
         else:

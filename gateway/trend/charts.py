@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import pairwise
 
-from sitewarden.gateway.rollups import DAY, HOUR, Calendar, Level, Sums, mark
+from sitewarden.gateway.trend.rollups import DAY, HOUR, Calendar, Level, Sums, mark
 
 ROWS = {Level.MINUTES: 7 * DAY, Level.HOURS: 400 * DAY}
 """Minutes that a chart of this level spans at most: ten thousand rows."""

@@ -5,7 +5,7 @@ from threading import Thread
 
 from sitewarden.gateway.clock import Clock
 from sitewarden.gateway.hub import Report, Subscription
-from sitewarden.gateway.trend import Trend
+from sitewarden.gateway.trend.trend import Trend
 from sitewarden.gateway.troubles import Troubles
 from sitewarden.rules.model import Reading
 

@@ -19,9 +19,9 @@ from collections.abc import Callable, Collection, Iterable
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from sitewarden.gateway.blocks import Loss
-from sitewarden.gateway.causes import Gone
-from sitewarden.gateway.gaps import Ended, Gap, Intervals
+from sitewarden.gateway.ledger.causes import Gone
+from sitewarden.gateway.ledger.gaps import Ended, Gap, Intervals
+from sitewarden.gateway.spool.blocks import Loss
 from sitewarden.rules.model import Effect, LinkChanged, Quality, Reading, Reason, Stamp
 
 ENDING = 5 * 10**9  # ns that it takes to close all links

@@ -8,11 +8,11 @@ import sqlite3
 from collections.abc import Callable, Iterator
 from typing import TypeVar
 
-from sitewarden.gateway import spool_ledger, spool_read, spool_untimed
-from sitewarden.gateway.blocks import Rank, Stretch
 from sitewarden.gateway.database import is_full
-from sitewarden.gateway.spool_cursors import Cursors, Stretches, total
-from sitewarden.gateway.spool_file import SpoolFile
+from sitewarden.gateway.spool import block_rows, held_rows, loss_rows
+from sitewarden.gateway.spool.blocks import Rank, Stretch
+from sitewarden.gateway.spool.cursors import Cursors, Stretches, total
+from sitewarden.gateway.spool.file import SpoolFile
 
 T = TypeVar("T")
 
@@ -83,17 +83,17 @@ class Room:
             return False
         file, oldest = self._file, stretches[0]
         reach = min(oldest.after + 1 + total(file.cursors.reached(file.cursors.stored)) // SHARE, oldest.upto)
-        gone = Stretch(oldest.after, spool_read.block_with(file.db, reach))
-        span = spool_read.span(file.db, gone)
-        losses = spool_ledger.missed(file.cursors.pending, (gone,), "full", span)
+        gone = Stretch(oldest.after, block_rows.block_with(file.db, reach))
+        span = block_rows.span(file.db, gone)
+        losses = loss_rows.missed(file.cursors.pending, (gone,), "full", span)
         with file.writing(file.cursors, gone=(gone,), losses=losses):
             pass
         return True
 
     def _drop_held(self) -> bool:
-        row = spool_untimed.oldest(self._file.db)
+        row = held_rows.oldest(self._file.db)
         if row is None:
             return False
-        with self._file.writing(self._file.cursors, losses=(spool_untimed.loss(row, "full"),)) as db:
-            spool_untimed.remove(db, row)
+        with self._file.writing(self._file.cursors, losses=(held_rows.loss(row, "full"),)) as db:
+            held_rows.remove(db, row)
         return True

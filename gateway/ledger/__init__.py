@@ -1,0 +1,1 @@
+"""What is missing of the telemetry: since when, why, and how much."""

@@ -1,0 +1,1 @@
+"""spool.db: telemetry on its way, and for a while after it has arrived."""

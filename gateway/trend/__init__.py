@@ -1,0 +1,1 @@
+"""trend.db: what the charts are drawn from."""

@@ -73,6 +73,13 @@ def begun(db: sqlite3.Connection, stretches: Iterable[Stretch]) -> int:
     return min((int(row[0]) for row in firsts if row), default=0)
 
 
+def over(db: sqlite3.Connection, stretches: Iterable[Stretch]) -> int:
+    """The latest instant (ns) of their newest blocks; 0: there are none."""
+    query = "SELECT last FROM blocks WHERE id > ? AND id <= ? ORDER BY id DESC LIMIT 1"
+    lasts = (db.execute(query, (it.after, it.upto)).fetchone() for it in stretches)
+    return max((int(row[0]) for row in lasts if row), default=0)
+
+
 def span(db: sqlite3.Connection, stretch: Stretch) -> tuple[int, int]:
     """The earliest and the latest instant (ns) of its blocks."""
     query = "SELECT coalesce(min(first), 0), coalesce(max(last), 0) FROM blocks WHERE id > ? AND id <= ?"

@@ -24,7 +24,7 @@ from sitewarden.gateway.database import (
 )
 from sitewarden.gateway.spool import block_rows, loss_rows, rescue, schema, version_before
 from sitewarden.gateway.spool.blocks import Loss, Rank, Stretch
-from sitewarden.gateway.spool.cursors import Cursors, Stretches
+from sitewarden.gateway.spool.cursors import Cursors, Stretches, total
 from sitewarden.gateway.spool.pages import PAGE, Log
 from sitewarden.gateway.spool.rescue import with_edges
 from sitewarden.gateway.spool.schema import SCHEMA, STORED
@@ -97,6 +97,18 @@ class SpoolFile:
         self.cursors, self._saved, self._newest = cursors, sets, dict(cursors.newest)
         self.lost += sum(loss.count for loss in losses)
 
+    def serve(self, destinations: Sequence[str]) -> None:
+        """From now on these. What another one still lacked it will never get."""
+        self.destinations = tuple(destinations)
+        cursors = self.cursors.serving(self.destinations)
+        losses = []
+        for name in self.cursors.pending.keys() - cursors.pending.keys():
+            if lacking := self.cursors.reached(self.cursors.pending[name]):
+                span = block_rows.begun(self.db, lacking), block_rows.over(self.db, lacking)
+                losses.append(Loss("removed", total(lacking), *span, name))
+        with self.writing(cursors, losses=losses):
+            pass
+
     # -- room ------------------------------------------------------------------------------------
 
     def with_ballast(self, action: Callable[[], T]) -> T:
@@ -164,11 +176,7 @@ class SpoolFile:
             raise Broken("nothing says which blocks there are")
         fresh = tuple(sorted(Stretch(newest[rank], rank.end) for rank in Rank))
         self.cursors = Cursors(newest, pending.pop(STORED, fresh), pending)
-        self.with_ballast(self._enlist)
-
-    def _enlist(self) -> None:
-        with self.writing(self.cursors.serving(self.destinations)):
-            pass
+        self.with_ballast(lambda: self.serve(self.destinations))
 
     # -- replacing -------------------------------------------------------------------------------
 

@@ -218,10 +218,10 @@ class Spool:
         self._turn(parted)
 
     def serve(self, destinations: Sequence[str]) -> None:
-        """From now on these; a new one begins with the oldest block there is. Raises SpoolFailed."""
+        """From now on these; a new one begins with the oldest block there is, and what one that goes still
+        lacked is in the ledger. Raises SpoolFailed."""
         with self._lock:
-            self._file.destinations = tuple(destinations)
-            self._turn(lambda cursors: cursors.serving(destinations))
+            self._write(lambda: self._file.serve(destinations))
 
     def close(self) -> None:
         with self._lock:

@@ -1,6 +1,7 @@
 """Lanes, dead letters, and the waiting room of what has no instant yet."""
 
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from threading import Thread
 
@@ -8,7 +9,7 @@ import pytest
 
 from sitewarden.gateway.sinks.base import Lane
 from sitewarden.gateway.spool import letter_rows
-from sitewarden.gateway.spool.blocks import Rank
+from sitewarden.gateway.spool.blocks import Loss, Rank
 from sitewarden.gateway.spool.spool import Spool
 from tests.gateway.spool_under_test import FOREVER, drain, lines, oldest
 
@@ -149,3 +150,19 @@ def test_what_is_held_is_sent_with_its_right_instants(path: Path) -> None:
     ]
     assert (spool.stats().held, spool.release(0)) == (0, 0)
     spool.close()
+
+
+def test_what_a_destination_lacked_when_it_was_removed_is_in_the_ledger(tmp_path: Path) -> None:
+    path = tmp_path / "spool.db"
+    with closing(Spool(path, ("one", "two"), keep=3600.0)) as spool:
+        spool.append([b"a", b"b"], 1, 2)
+        spool.append([b"c"], 3, 3)
+        batch = spool.read("two", Lane.LIVE, 1, 10)
+        assert batch
+        spool.done("two", batch)
+        spool.serve(("one",))
+        assert spool.losses() == [Loss("removed", 1, 3, 3, "two")]
+    with closing(Spool(path, ("three",), keep=3600.0)) as spool:
+        assert spool.losses()[0] == Loss("removed", 3, 1, 3, "one")
+        spool.serve(("three", "one"))
+        assert len(spool.losses()) == 2

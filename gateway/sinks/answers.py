@@ -2,11 +2,11 @@
 
 | answer | class | consequence |
 |---|---|---|
-| 2xx | taken | the cursor moves on |
-| 400, 422 with "partial write" | partial | the rest is stored: moves on; rejects are counted, kept if named |
+| 2xx without a word | taken | the cursor moves on |
+| 400, 422 with "partial write" | partial | the rest is stored; unnamed rejects are found by halving |
 | other 400, 422 | malformed | halved until the bad line is alone, then it is set aside |
 | 413 | too large | halved |
-| 401, 403, 404, other 3xx and 4xx | refused | held, with an alarm: a person has to act |
+| 401, 403, 404, other 1xx to 4xx | refused | held, with an alarm: a person has to act |
 | 408, 429, 5xx, no answer | later | tried again, after Retry-After if there is one |
 
 Sources: InfluxDB 1.8 `/write`, InfluxDB 2.7 `POST /api/v2/write`, InfluxDB 3 Core "Partial writes"; RFC 9110,
@@ -20,6 +20,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from enum import StrEnum
+
+from sitewarden.gateway.sinks.parse import parse
 
 
 class Kind(StrEnum):
@@ -46,6 +48,7 @@ class Answer:
 
 
 _DROPPED = re.compile(r"dropped=(\d+)")
+_CONFLICT = re.compile(r'input field "(.+?)" on measurement "(.+?)" is type')
 _UNPARSED = re.compile(r"unable to parse '(.+)': (.+?)(?: dropped=\d+)?$", re.MULTILINE)
 _SHORT = 300  # characters
 
@@ -53,17 +56,21 @@ _SHORT = 300  # characters
 def classify(
     status: int, body: str, retry_after: str = "", date: str = "", lines: Sequence[bytes] = ()
 ) -> Answer:
-    """`retry_after` and `date` are the headers of those names; `lines` is what was sent."""
+    """`retry_after` and `date` are the headers of those names; `lines` is what was sent, none with a
+    question. To a write there is nothing to say: who answers it with a page is another server."""
     words = _words(body)[:_SHORT].strip() or f"HTTP {status}"
-    if status < 300:
+    if 200 <= status < 300:
+        if lines and body.strip():
+            return Answer(Kind.REFUSED, status, f"HTTP {status} is no answer to a write: {words}")
         return Answer(Kind.TAKEN, status, words)
     if status in (400, 422):
         if "partial write" not in body:
             return Answer(Kind.MALFORMED, status, words)
-        letters = tuple(_named(body, lines))
-        # Lines that cannot be parsed are named but not counted: dropped=0.
-        dropped = sum(int(count) for count in _DROPPED.findall(body)) + body.count("unable to parse")
-        return Answer(Kind.PARTIAL, status, words, max(dropped, body.count('"line_number"')), letters)
+        counted = sum(int(count) for count in _DROPPED.findall(body))
+        letters = tuple(_named(body, lines)) or tuple(_conflicting(body, lines, counted))
+        dropped = counted + body.count("unable to parse")  # these are named but not counted: dropped=0
+        dropped = max(dropped, body.count('"line_number"'))
+        return Answer(Kind.PARTIAL, status, words, dropped, letters)
     if status == 413:
         return Answer(Kind.TOO_LARGE, status, words)
     if status in (408, 429) or status >= 500:
@@ -109,6 +116,25 @@ def _named(body: str, lines: Sequence[bytes]) -> Iterator[Letter]:
             for text, words in _UNPARSED.findall(_words(body)):
                 if (line := text.encode()) in sent:
                     yield line, words[:_SHORT]
+
+
+def _conflicting(body: str, lines: Sequence[bytes], dropped: int) -> Sequence[Letter]:
+    """Lines whose field has another type there, if it can be no others: v1 and v2 name the field alone."""
+    words = _words(body)
+    found = _CONFLICT.search(words)
+    if not found:
+        return ()
+    field, measurement = found[1], found[2]
+    letters = [(line, words[:_SHORT]) for line in lines if _has(line, measurement, field)]
+    return letters if len(letters) == dropped else ()
+
+
+def _has(line: bytes, measurement: str, field: str) -> bool:
+    try:
+        record = parse(line)
+    except ValueError:
+        return False
+    return record.measurement == measurement and field in record.fields
 
 
 def _json(body: str) -> object:

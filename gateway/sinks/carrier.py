@@ -7,7 +7,7 @@ does not wait for it.
 | answer | what becomes of the lines |
 |---|---|
 | taken | the next ones |
-| partial | the next ones; rejects are counted and, as far as the server names them, kept as dead letters |
+| partial | the next ones; the rejected are dead letters, found by halving if it does not name them |
 | malformed | halved until the bad one is alone: a dead letter |
 | too large | fewer at once |
 | refused | all waits, with `sink_refused`: a person has to act |
@@ -33,7 +33,7 @@ from sitewarden.gateway.sinks.health import Health
 from sitewarden.gateway.sinks.load import Load, Whole
 from sitewarden.gateway.sinks.pace import Rate, Size, Throttle
 from sitewarden.gateway.sinks.sieve import Sieve
-from sitewarden.gateway.spool.blocks import Batch, Loss
+from sitewarden.gateway.spool.blocks import Batch
 from sitewarden.gateway.spool.spool import Spool, SpoolFailed
 from sitewarden.rules.model import Stamp
 
@@ -136,7 +136,10 @@ class Carrier:
     def _lag(self, now: Stamp, waiting: int) -> float:
         first = self._live.first
         if waiting and not self._health.up:
-            return now.mono - self._health.since.mono
+            seen, name = self._spool.seen, self.plan.name
+            if seen.backlog.get(name) or name not in seen.since:
+                return now.mono - self._health.since.mono
+            first = seen.since[name]  # from before a restart, it may be
         return (now.wall - _wall(first)).total_seconds() if first is not None else 0.0
 
     # -- the thread ------------------------------------------------------------------------------
@@ -222,11 +225,11 @@ class Carrier:
         self._size.answered(len(lines), answer, now - begun)
         way.throttle.sent(len(lines), now)
         match answer.kind:
-            case Kind.TAKEN | Kind.PARTIAL:
-                if answer.kind is Kind.PARTIAL:
-                    self._reject_some(load, answer)
+            case Kind.TAKEN:
                 load.passed(len(lines))
-                self._taken(way, len(lines) - answer.dropped, now)
+                self._taken(way, len(lines), now)
+            case Kind.PARTIAL:
+                self._partly(way, load, lines, answer, now)
             case Kind.MALFORMED | Kind.TOO_LARGE:
                 self._narrow(load, lines, answer)
             case Kind.LATER if answer.status == 500:
@@ -244,16 +247,20 @@ class Carrier:
         way.rate.add(lines, now)
         self._health.taken(lines)
 
-    def _reject_some(self, load: Load, answer: Answer) -> None:
-        """Of a request whose other lines are stored."""
-        if answer.letters:
-            self._spool.bury(self.plan.name, answer.letters)
-        if unnamed := answer.dropped - len(answer.letters):
-            blocks = load.batch.blocks
-            first, last = blocks[0].first, blocks[-1].last
-            self._spool.lose(Loss("rejected", unnamed, first, last, self.plan.name, note=answer.words))
-        if answer.dropped:
-            self._health.rejected(answer.dropped, answer.words)
+    def _partly(self, way: _Way, load: Load, lines: Sequence[bytes], answer: Answer, now: float) -> None:
+        """The other lines of it are stored. Which were not the server may not say: then halves tell, and a
+        line that is stored already is written over itself."""
+        letters = answer.letters
+        if answer.dropped >= len(lines):
+            letters = tuple((line, answer.words) for line in lines)
+        elif answer.dropped > len(letters):
+            load.bad(len(lines))
+            return
+        if letters:
+            self._spool.bury(self.plan.name, letters)
+            self._health.rejected(len(letters), answer.words)
+        load.passed(len(lines))
+        self._taken(way, len(lines) - len(letters), now)
 
     def _narrow(self, load: Load, lines: Sequence[bytes], answer: Answer) -> None:
         """Nothing of it is stored, and some line is why."""
@@ -297,7 +304,7 @@ class Carrier:
         if answer.kind is Kind.REFUSED:
             return HOLD
         if answer.retry_after is not None:
-            return min(answer.retry_after, RETRY_AFTER_MOST)
+            return min(max(answer.retry_after, self._backoff.pause()), RETRY_AFTER_MOST)
         return self._backoff.pause()
 
     def _watch(self) -> None:

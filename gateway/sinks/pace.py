@@ -7,6 +7,7 @@ from sitewarden.gateway.sinks.answers import Answer, Kind
 
 LEAST = 100  # lines; 9 kB, a second of a line of 64 kbit/s
 QUICK, SLOW = 0.5, 2.0  # s of an answer: twice as much may go, or half as much should
+AGAIN = 64  # requests as large as may be, until it is tried again what was too large
 WINDOW = 10.0  # s that a rate looks back, about
 
 
@@ -18,21 +19,26 @@ class Size:
 
     most: int
     lines: int = field(init=False)
-    _fits: int = field(init=False)  # the server says that more is too large
+    _fits: int = field(init=False)  # the server said that more is too large
+    _well: int = field(default=0, init=False)  # requests of that size that were not, since
 
     def __post_init__(self) -> None:
         self.afresh()
 
     def afresh(self) -> None:
-        self.lines, self._fits = min(LEAST, self.most), self.most
+        self.lines, self._fits, self._well = min(LEAST, self.most), self.most, 0
 
     def answered(self, sent: int, answer: Answer, took: float) -> None:
         """To so many lines, after so many seconds."""
         if answer.kind is Kind.TOO_LARGE:
             self.lines = self._fits = max(sent // 2, 1)
+            self._well = 0
         elif took > SLOW:
             self.lines = max(self.lines // 2, min(LEAST, self._fits))
         elif took < QUICK and sent >= self.lines:
+            self._well += 1
+            if self._well >= AGAIN:  # it may have been one large line
+                self._fits, self._well = min(self._fits * 2, self.most), 0
             self.lines = min(self.lines * 2, self._fits)
 
 

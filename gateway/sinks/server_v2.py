@@ -8,7 +8,7 @@ from influxdb_client.rest import ApiException
 
 from sitewarden.config.sinks import InfluxPlan
 from sitewarden.gateway.sinks.answers import Answer, classify, unanswered
-from sitewarden.gateway.sinks.servers import ASK, CONNECT, TAKEN, UNREACHABLE, LineServer
+from sitewarden.gateway.sinks.servers import ASK, CONNECT, TAKEN, UNREACHABLE, LineServer, sayable
 from sitewarden.gateway.tls import calling
 
 
@@ -16,7 +16,7 @@ class ServerV2(LineServer):
     path, wellness = "/api/v2/write", "/ping"
 
     def __init__(self, plan: InfluxPlan) -> None:
-        headers = {"Authorization": f"Token {plan.token}"} if plan.token else {}
+        headers = {"Authorization": f"Token {sayable(plan.token)}"} if plan.token else {}
         super().__init__(plan, {"org": plan.org, "bucket": plan.bucket}, headers)
         self._client = InfluxDBClient(
             url=plan.url,

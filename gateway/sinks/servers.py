@@ -22,6 +22,7 @@ from urllib.parse import urlencode
 import urllib3
 
 from sitewarden.config.sinks import InfluxPlan, InfluxVersion
+from sitewarden.gateway.clock import boot_seconds
 from sitewarden.gateway.sinks.answers import Answer, Kind, classify, unanswered
 from sitewarden.gateway.sinks.base import Lane, Transport
 from sitewarden.gateway.sinks.load import Whole
@@ -29,6 +30,7 @@ from sitewarden.gateway.tls import calling
 
 CONNECT = 3.0  # s
 ASK = 3.0  # s until a question of ours counts as unanswered: it finds out whether the server is there
+LONGEST = 1 << 20  # bytes of an answer; a v1 server names every line that it rejects
 TAKEN = Answer(Kind.TAKEN)
 UNREACHABLE = (urllib3.exceptions.HTTPError, http.client.HTTPException)
 THERE = (200, 201, 204, 409)  # 409: there was one before
@@ -84,7 +86,10 @@ class LineServer(Transport):
     def healthy(self) -> bool:
         url = f"{self._base}{self.wellness}"
         try:
-            answer = self._pool.request("GET", url, headers=self._headers, timeout=self._quick)
+            answer = self._pool.request(
+                "GET", url, headers=self._headers, timeout=self._quick, preload_content=False
+            )
+            _said(answer, ASK)
         except UNREACHABLE:
             return False
         return answer.status < 300
@@ -104,19 +109,39 @@ class LineServer(Transport):
         lines: Sequence[bytes] = (),
     ) -> Answer:
         try:
-            answer = self._pool.request("POST", url, body=body, headers=headers, timeout=timeout)
+            answer = self._pool.request(
+                "POST", url, body=body, headers=headers, timeout=timeout, preload_content=False
+            )
+            words = _said(answer, self.plan.timeout)
         except UNREACHABLE as error:
             return unanswered(error)
-        words = answer.data.decode("utf-8", "replace")
         retry_after, date = (answer.headers.get(name, "") for name in ("Retry-After", "Date"))
         return classify(answer.status, words, retry_after, date, lines)
+
+
+def sayable(token: str) -> str:
+    """The token, if a header can have it. Raises ValueError, which does not show it."""
+    if not (token.isascii() and token.isprintable()):
+        raise ValueError("the token has characters that no header can have")
+    return token
+
+
+def _said(answer: urllib3.BaseHTTPResponse, within: float) -> str:
+    """As much as says what is the matter: an answer may come drop by drop, or never end."""
+    end, body = boot_seconds() + within, b""
+    while piece := answer.read1(LONGEST):
+        body += piece
+        if len(body) >= LONGEST or boot_seconds() >= end:
+            answer.close()
+            break
+    return body.decode("utf-8", "replace")
 
 
 class ServerV1(LineServer):
     path, wellness = "/write", "/ping"
 
     def __init__(self, plan: InfluxPlan) -> None:
-        headers = urllib3.make_headers(basic_auth=plan.token) if plan.token else {}
+        headers = urllib3.make_headers(basic_auth=sayable(plan.token)) if plan.token else {}
         super().__init__(plan, {"db": plan.bucket}, headers)
 
     def make(self) -> Answer:
@@ -132,7 +157,7 @@ class ServerV3(LineServer):
     path, wellness = "/api/v2/write", "/health"
 
     def __init__(self, plan: InfluxPlan) -> None:
-        headers = {"Authorization": f"Bearer {plan.token}"} if plan.token else {}
+        headers = {"Authorization": f"Bearer {sayable(plan.token)}"} if plan.token else {}
         super().__init__(plan, {"bucket": plan.bucket}, headers)
 
     def make(self) -> Answer:

@@ -41,6 +41,21 @@ def test_rejects_of_a_partial_write_are_counted() -> None:
     assert classify(400, UNPARSED).dropped == 2
 
 
+@pytest.mark.parametrize(("status", "body"), [(200, "<html>sign in</html>"), (200, "{}"), (101, "")])
+def test_who_has_more_to_say_to_a_write_than_yes_is_another_server(status: int, body: str) -> None:
+    assert classify(status, body, lines=[b"a v=1 1"]).kind is Kind.REFUSED
+
+
+def test_lines_whose_field_has_another_type_there_are_known() -> None:
+    """The words of influxd 1.6.7; if it could be others as well, none is named."""
+    words = 'partial write: field type conflict: input field "v" on measurement "a" is type float, already'
+    body = json.dumps({"error": f"{words} exists as type string dropped=1"})
+    lines = [b"a w=1 1", b"a,b=c v=1 1", b"b v=1 1", b"no line"]
+    answer = classify(400, body, lines=lines)
+    assert [line for line, _ in answer.letters] == [b"a,b=c v=1 1"]
+    assert classify(400, body, lines=[*lines, b"a v=2 2"]).letters == ()
+
+
 def test_lines_that_a_partial_write_names_are_known() -> None:
     quoted = b"it's 'bad': line"
     body = json.dumps(

@@ -1,12 +1,13 @@
 """Each class of answer has its consequence, for both lanes, in virtual time and with a real spool."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from sitewarden.gateway.sinks.answers import Answer, Kind
+from sitewarden.gateway.sinks.base import Lane
 from sitewarden.gateway.spool.blocks import Rank
 from tests.gateway.scripted import (
     RESET,
@@ -209,19 +210,55 @@ def test_a_line_that_is_too_large_alone_is_kept(uplink: Uplink) -> None:
     assert [(letter.line, letter.words) for letter in uplink.spool.letters()] == [(LINES[7], "HTTP 413")]
 
 
-def test_rejects_of_a_partial_write_are_kept_if_named_and_counted_if_not(uplink: Uplink) -> None:
-    words = "partial write: field type conflict dropped=3"
-    uplink.server.script = answering(Answer(Kind.PARTIAL, 400, words, 3, ((LINES[5], "missing fields"),)))
+@pytest.mark.parametrize("named", [True, False])
+def test_rejects_of_a_partial_write_are_dead_letters_whether_or_not_they_are_named(
+    uplink: Uplink, named: bool
+) -> None:
+    bad = {LINES[5], LINES[6], LINES[140]}
+    stored = set[bytes]()
+
+    def partly(lines: Sequence[bytes], lane: Lane) -> Answer:
+        stored.update(set(lines) - bad)
+        rejected = [it for it in lines if it in bad]
+        letters = tuple((it, "missing fields") for it in rejected) if named else ()
+        return Answer(Kind.PARTIAL, 400, "partial write", len(rejected), letters) if rejected else TAKEN
+
+    uplink.server.script = partly
     put_all(uplink)
     uplink.run(20.0)
-    assert uplink.server.stored == LINES[100:]
-    assert [(letter.line, letter.words) for letter in uplink.spool.letters()] == [
-        (LINES[5], "missing fields")
-    ]
-    (loss,) = (it for it in uplink.spool.losses() if it.why == "rejected")
-    assert (loss.count, loss.destination, loss.note) == (2, "influx", words)
+    assert stored == set(LINES) - bad
+    assert {letter.line for letter in uplink.spool.letters()} == bad
+    assert not uplink.spool.losses()
     assert uplink.carrier.status().lost == 3
     assert uplink.waiting == 0
+
+
+def test_a_server_that_rejects_everything_is_asked_once(uplink: Uplink) -> None:
+    """A type conflict of all that there is: not one by one."""
+    uplink.server.script = lambda lines, lane: Answer(Kind.PARTIAL, 400, "partial write", len(lines) + 7)
+    put_all(uplink)
+    uplink.run(20.0)
+    assert {letter.line for letter in uplink.spool.letters(len(LINES))} == set(LINES)
+    assert len(uplink.server.requests) < 10
+    assert (uplink.carrier.status().sent, uplink.carrier.status().lost) == (0, len(LINES))
+
+
+def test_after_a_large_line_requests_grow_again(uplink: Uplink) -> None:
+    uplink.server.script = refusing({LINES[0]}.__contains__, LARGE)
+    put_all(uplink)
+    uplink.run(5.0)
+    assert [letter.line for letter in uplink.spool.letters()] == [LINES[0]]
+    for n in range(400):
+        uplink.put([line(1000 + n)])
+    uplink.run(30.0)
+    assert uplink.carrier.status().batch > 1
+
+
+def test_a_server_that_says_at_once_is_not_asked_at_once(uplink: Uplink) -> None:
+    uplink.server.script = lambda lines, lane: Answer(Kind.LATER, 429, "slower", retry_after=0.0)
+    put_all(uplink)
+    uplink.run(60.0)
+    assert len(uplink.server.requests) < 40
 
 
 # -- a server that answers 500 to some lines for ever --------------------------------------------

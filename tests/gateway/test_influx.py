@@ -340,5 +340,5 @@ def test_a_token_that_no_header_can_hold_is_said(tmp_path: Path, version: Influx
     ):
         stage.put(GOOD)
         assert until(lambda: stage.said() == [("sink_away", True)])
-        assert "codec" in str(stage.troubles[0].params["error"])
+        assert "header" in str(stage.troubles[0].params["error"])
         assert stage.waiting == 100

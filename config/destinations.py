@@ -106,7 +106,7 @@ class _Room:
             try:
                 return (self.folder / secret.file).read_text(encoding="utf-8").strip()
             except (OSError, ValueError):
-                self.document.wrong((*loc, "file"), "a file that can be read")
+                self.document.wrong((*loc, "file"), f"the file {secret.file} to be there and readable")
         return secret.plain
 
     def tls(self, shape: TlsShape | None, *loc: str) -> Tls | None:

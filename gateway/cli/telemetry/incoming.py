@@ -22,7 +22,7 @@ from sitewarden.rules.model import Quality, Reading, Reason, Stamp, Value
 
 Code = TypeVar("Code", bound=StrEnum)
 
-EARLIEST, LATEST = 1970, 2200  # years
+EARLIEST = 1970  # year; by then nothing had been measured
 STATES = {"true": True, "false": False, "1": True, "0": False}
 
 Cells = Mapping[str, object]
@@ -63,13 +63,13 @@ class _Wrong(ValueError):
         self.column = column
 
 
-def rows(file: Path, zone: ZoneInfo) -> Iterator[Reading | Bad]:
+def rows(file: Path, zone: ZoneInfo, now: datetime) -> Iterator[Reading | Bad]:
     """In the order of the file; an instant without its distance from UTC is one of `zone`. Raises Failure
     when the file is no such table."""
     try:
         for line, columns, cells in _parquet(file) if file.suffix == PARQUET else _csv(file):
             try:
-                yield _reading(cells, zone)
+                yield _reading(cells, zone, now)
             except _Wrong as wrong:
                 place = f"{file}:{line}:{columns.index(wrong.column) + 1}"
                 yield Bad(place, f"{wrong.column}: {wrong}", cells)
@@ -100,8 +100,8 @@ def _check(file: Path, columns: list[str]) -> None:
         raise Failure(f"{file}:1: found the columns {shown(found)}, expected {', '.join(READINGS)}")
 
 
-def _reading(cells: Cells, zone: ZoneInfo) -> Reading:
-    at, point = _instant(cells["at"], zone), _point(cells["point"])
+def _reading(cells: Cells, zone: ZoneInfo, now: datetime) -> Reading:
+    at, point = _instant(cells["at"], zone, now), _point(cells["point"])
     quality = _code(Quality, "quality", cells.get("quality"), Quality.GOOD)
     reason = _code(Reason, "reason", cells.get("reason"), Reason.NONE)
     found = [(name, cells[name]) for name in ("value", "state", "text") if cells.get(name) not in (None, "")]
@@ -112,14 +112,17 @@ def _reading(cells: Cells, zone: ZoneInfo) -> Reading:
     return Reading(point, _value(*found[0]) if found else None, Stamp(at, 0.0), quality, reason)
 
 
-def _instant(cell: object, zone: ZoneInfo) -> datetime:
+def _instant(cell: object, zone: ZoneInfo, now: datetime) -> datetime:
     try:
         at = cell if isinstance(cell, datetime) else datetime.fromisoformat(str(cell))
     except ValueError as error:
         raise _Wrong("at", f"found {shown(str(cell))}, expected 2026-11-01T08:00:00+08:00") from error
-    if not EARLIEST < at.year < LATEST:
+    if at.year <= EARLIEST:
         raise _Wrong("at", f"found the year {at.year}")
-    return at if at.tzinfo else at.replace(tzinfo=zone)
+    at = at if at.tzinfo else at.replace(tzinfo=zone)
+    if at > now:  # a server would not be sent it until then, nor what is in one block with it
+        raise _Wrong("at", f"found {shown(str(cell))}, which is still to come")
+    return at
 
 
 def _point(cell: object) -> str:

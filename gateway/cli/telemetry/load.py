@@ -137,7 +137,7 @@ def _read(
 ) -> None:
     """Into the stage; bad rows beside the file."""
     with closing(Rejects(file.with_name(f"{file.name}.rejected.csv"))) as rejects:
-        found = rows(file, site.plan.tz)
+        found = rows(file, site.plan.tz, wall_now())
         while page := list(islice(found, PAGE)):
             good = [it for it in page if isinstance(it, Reading)]
             told.doubles += len(good) - staged.add(good)

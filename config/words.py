@@ -90,9 +90,10 @@ def url(value: object) -> str:
         with suppress(ValueError):
             parts = urlsplit(value)
             host(parts.hostname)
-            if parts.port != 0:  # which raises for a port beyond 65535
+            bare = not (parts.username or parts.password or parts.query or parts.fragment)
+            if parts.port != 0 and bare:  # a port beyond 65535 raises
                 return value
-    raise ValueError("a URL such as 'http://127.0.0.1:8086'")
+    raise ValueError("a URL such as 'http://127.0.0.1:8086', without a user or a query")
 
 
 def text(value: object) -> Mapping[str, str]:

@@ -61,7 +61,7 @@ def simulate(
     with _until_terminated():
         try:
             copy = _copy(site, links, into)
-            print(_greeting(links, estate.controls, copy), flush=True)
+            print(_greeting(replace(site, links=tuple(links)), estate.controls, copy), flush=True)
             _listen(estate)
         finally:
             estate.stop()
@@ -103,11 +103,16 @@ def _copy(site: Site, links: Sequence[LinkPlan], into: Path) -> Path:
     return copy
 
 
-def _greeting(links: Sequence[LinkPlan], controls: Sequence[DemoControl], copy: Path) -> str:
+def _greeting(site: Site, controls: Sequence[DemoControl], copy: Path) -> str:
+    """`site`: with the links as they are served."""
+    links = site.links
+    without = (
+        "\nIts sinks are left out: what is simulated belongs in nobody's database." if site.sinks else ""
+    )
     ports = [(link.name, _port(link), ", ".join(link.devices)) for link in links]
     return (
         f"{table(('link', 'port', 'devices'), ports)}\n\n"
-        f"Now, in another terminal:  {me()} run {shlex.quote(str(copy))}\n\n"
+        f"Now, in another terminal:  {me()} run {shlex.quote(str(copy))}{without}\n\n"
         f"Here, make things happen (Ctrl-C ends it):\n{_help(controls)}"
     )
 

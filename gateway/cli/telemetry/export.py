@@ -31,7 +31,7 @@ from sitewarden.gateway.cli.telemetry.history import (
     from_spool,
     from_trend,
 )
-from sitewarden.gateway.cli.telemetry.sheets import TERMINAL, Sheet, sheet
+from sitewarden.gateway.cli.telemetry.sheets import CSV, PARQUET, TERMINAL, Sheet, sheet
 from sitewarden.gateway.cli.telemetry.verify import FORMATS
 from sitewarden.gateway.database import connect_reading
 from sitewarden.gateway.records import micros, stamp
@@ -105,6 +105,8 @@ def export(
     """
     if as_json and file == TERMINAL:
         raise typer.BadParameter("the terminal has the rows: --json needs a FILE")
+    if file != TERMINAL and file.suffix not in (CSV, PARQUET):
+        raise typer.BadParameter(f"{file}: expected NAME.csv or NAME.parquet")
     if events and (every or point):
         raise typer.BadParameter("--events goes with neither --every nor --point")
     site = load(config, environment=None)
@@ -173,9 +175,7 @@ def _check(patterns: Sequence[str], site: Site) -> None:
             known |= {name for (name,) in db.execute("SELECT name FROM points")}
     wrong = [it for it in patterns if not any(map(Points([it]).wanted, known))]
     if wrong:
-        raise Failure(
-            "\n".join(filter(None, (f"no point {it!r}; {did_you_mean(it, known)}" for it in wrong)))
-        )
+        raise Failure("\n".join(f"no point {it!r}; {did_you_mean(it, known)}".rstrip("; ") for it in wrong))
 
 
 def _bounds(db: sqlite3.Connection, events: bool, every: Every | None) -> tuple[int, int] | None:

@@ -15,7 +15,7 @@ from sitewarden.gateway.cli.common import Failure, why
 from sitewarden.gateway.cli.telemetry.history import Columns, Row
 
 TERMINAL = Path("-")
-PARQUET = ".parquet"
+CSV, PARQUET = ".csv", ".parquet"
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 

@@ -37,8 +37,8 @@ demo: .venv/runtime.stamp  ## a whole site on this machine, with no hardware (Ct
 check: lint types layers unit  ## what every commit passes: format, lint, types, layers, quick tests (< 1 min)
 
 .PHONY: test
-test: peers lint types layers  ## check, and the tests with real servers, a browser and a package (minutes)
-	$(PYTEST) --durations=10 $(PYTEST_ARGS)
+test: peers check  ## check, and the tests with real servers, a browser and a package (minutes)
+	$(PYTEST) -m "slow or server or browser" --durations=10 $(PYTEST_ARGS)
 
 .PHONY: lint
 lint: .venv/dev.stamp  ## only ruff: format and rules

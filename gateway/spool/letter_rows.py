@@ -38,7 +38,9 @@ def newest(db: sqlite3.Connection, limit: int, before: int | None) -> list[Lette
 
 def named(db: sqlite3.Connection, ids: Iterable[int]) -> list[Letter]:
     """Those of them that are there."""
-    return [letter for number in ids for letter in _found(db, f"{_ALL} WHERE id = ?", (number,))]
+    return [
+        letter for number in dict.fromkeys(ids) for letter in _found(db, f"{_ALL} WHERE id = ?", (number,))
+    ]
 
 
 def remove(db: sqlite3.Connection, letters: Iterable[Letter]) -> None:

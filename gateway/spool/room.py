@@ -6,6 +6,7 @@ events last of all.
 
 import sqlite3
 from collections.abc import Callable, Iterator
+from itertools import takewhile
 from typing import TypeVar
 
 from sitewarden.gateway.database import is_full
@@ -49,9 +50,9 @@ class Room:
         query = "SELECT id, last FROM blocks WHERE id > ? AND id <= ? ORDER BY id LIMIT ?"
         for kept in cursors.kept():
             rows = self._file.db.execute(query, (kept.after, kept.upto, TRIM))
-            old = [number for number, last in rows if not self._keep or last < now - self._keep]
+            old = list(takewhile(lambda row: not self._keep or row[1] < now - self._keep, rows))
             if old:
-                yield Stretch(kept.after, max(old))
+                yield Stretch(kept.after, old[-1][0])
 
     @property
     def lacking(self) -> int:

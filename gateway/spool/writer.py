@@ -15,6 +15,8 @@ from dataclasses import asdict, dataclass, replace
 from itertools import groupby
 from threading import Thread
 
+import structlog
+
 from sitewarden.gateway.clock import Clock, boot_id, boot_seconds
 from sitewarden.gateway.hub import Subscription
 from sitewarden.gateway.ledger.causes import Gone
@@ -38,6 +40,8 @@ from sitewarden.rules.model import (
     Reading,
     Write,
 )
+
+log = structlog.get_logger()
 
 Told = Reading | LinkChanged | Decision | Passage | AlarmChange | FireChange | Operator | Write
 
@@ -148,7 +152,12 @@ class SpoolWriter:
         while not ends:
             effects = self._subscription.take(PAUSE, at_least=GROUP)
             ends = self._subscription.closed
-            self.turn(effects, ends)
+            try:
+                self.turn(effects, ends)
+            except Exception as error:  # this thread is the one that would tell of its own end
+                log.exception("spool.failed")
+                self._gaps.append(Loss(Gone.OVERRUN, len(effects)))
+                self._troubles.on("spool_failed", "spool", {"error": type(error).__name__})
 
     # -- the start -------------------------------------------------------------------------------
 

@@ -1,15 +1,18 @@
 """The thread between the readings and trend.db."""
 
 import sqlite3
+from collections.abc import Iterator, Sequence
 from threading import Thread
 
 from sitewarden.gateway.clock import Clock
 from sitewarden.gateway.hub import Report, Subscription
+from sitewarden.gateway.records import micros
 from sitewarden.gateway.trend.trend import Trend
 from sitewarden.gateway.troubles import Troubles
-from sitewarden.rules.model import Reading
+from sitewarden.rules.model import Effect, Reading
 
 TAKE = 3.0  # s
+AHEAD = 600_000_000  # µs that a reading may be ahead of the clock that is believed
 
 
 class TrendWriter:
@@ -19,7 +22,7 @@ class TrendWriter:
     """
 
     def __init__(self, trend: Trend, subscription: Subscription, report: Report, clock: Clock) -> None:
-        self._trend, self._subscription = trend, subscription
+        self._trend, self._subscription, self._clock = trend, subscription, clock
         self._troubles = Troubles(report, clock)
         self._thread = Thread(target=self._run, name="trend", daemon=True)
 
@@ -34,11 +37,16 @@ class TrendWriter:
     def _run(self) -> None:
         while not self._subscription.closed or self._subscription.depth:
             effects = self._subscription.take(TAKE, at_least=self._subscription.capacity // 2)
-            self._trend.add(effect for effect in effects if isinstance(effect, Reading))
+            self._trend.add(self._timely(effects))
             if self._trend.due:
                 self._flush()
         self._flush()
         self._trend.close()
+
+    def _timely(self, effects: Sequence[Effect]) -> Iterator[Reading]:
+        """Without those of a clock that leapt ahead: the charts would forget the year before it."""
+        horizon = self._clock.present_ns() // 1000 + AHEAD
+        return (it for it in effects if isinstance(it, Reading) and micros(it.at.wall) <= horizon)
 
     def _flush(self) -> None:
         try:

@@ -10,12 +10,15 @@ from typing import NoReturn
 import pytest
 
 from sitewarden.gateway.database import MIB
+from sitewarden.gateway.hub import Hub
 from sitewarden.gateway.sinks.base import Lane
+from sitewarden.gateway.sinks.lines import WANTED, Lines
 from sitewarden.gateway.spool.blocks import Batch, Loss, Rank
 from sitewarden.gateway.spool.letter_rows import MOST
 from sitewarden.gateway.spool.spool import Spool, SpoolFailed
-from sitewarden.gateway.spool.writer import GAPS, HELD, KEPT
-from sitewarden.rules.model import LinkChanged, Quality, Reading, Reason, Stamp
+from sitewarden.gateway.spool.writer import GAPS, HELD, KEPT, SpoolWriter
+from sitewarden.gateway.troubles import Troubles
+from sitewarden.rules.model import LinkChanged, Quality, Reading, Reason, Stamp, Trouble
 from tests.gateway.machine import NOON, Machine
 from tests.gateway.spool_stage import Stage, ns, records
 from tests.gateway.spool_under_test import FOREVER, drain, noise
@@ -262,3 +265,26 @@ def test_notes_that_are_not_what_was_written_keep_nobody_from_starting(spool: Sp
     again = Stage(spool, stage.machine)
     again.turn([again.level(2)])
     assert len(records(spool)) == 2
+
+
+def test_what_nobody_thought_of_does_not_end_the_thread(spool: Spool) -> None:
+    broken = [True]
+
+    def own(_: float) -> dict[str, str]:
+        if broken[0]:
+            raise OSError(24, "Too many open files")
+        return {}
+
+    hub, troubles, machine = Hub(), list[Trouble](), Machine()
+    clock = machine.clock()
+    subscription = hub.subscribe("spool", 100, WANTED)
+    told = Troubles(troubles.append, clock)
+    writer = SpoolWriter(spool, subscription, Lines("cuihu"), told, clock, {}, own, boot="one")
+    writer.start()
+    hub.publish([Reading("tank.level", 1.0, clock.now())])
+    assert until(lambda: [it.code for it in troubles if it.on] == ["spool_failed"])
+    broken[0] = False
+    hub.publish([Reading("tank.level", 2.0, clock.now())])
+    assert until(lambda: not troubles[-1].on)
+    writer.stop()
+    assert [record.fields["value"] for record in records(spool)][-1] == 2.0

@@ -15,6 +15,7 @@ from sitewarden.gateway.trend.rollups import Rollups
 from sitewarden.gateway.trend.trend import Trend, TrendRow
 from sitewarden.gateway.trend.writer import TrendWriter
 from sitewarden.rules.model import Quality, Reading, Reason, Stamp, Trouble, Value
+from tests.gateway.machine import Machine
 from tests.servers import until
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -196,3 +197,17 @@ def test_the_writer_survives_a_file_that_cannot_be_replaced(
     assert not trend.due
     trend.flush()
     assert [row.mean for row in trend.query("tank.level", *minutes(2), 2)] == [2.0]
+
+
+def test_a_clock_that_leaps_ahead_for_a_while_costs_no_history(trend: Trend) -> None:
+    machine = Machine(NOON)
+    clock, troubles, hub = machine.clock(None), list[Trouble](), Hub()
+    trend.add([reading(0, 1.0)])
+    trend.flush()
+    writer = TrendWriter(trend, hub.subscribe("trend", 100, {Reading}), troubles.append, clock)
+    machine.wall += timedelta(days=365)
+    hub.publish([Reading("tank.level", 9.0, clock.now())])
+    writer.start()
+    writer.stop()
+    since, until = NOON - timedelta(minutes=1), NOON + timedelta(days=366)
+    assert [row.mean for row in trend.query("tank.level", since, until, 1)] == [1.0]

@@ -196,6 +196,7 @@ def test_a_filter_is_honoured(v1: Site, folder: Path, shell: Shell) -> None:
     assert sum(hour["missing"] for hour in typed.json[0]["hours"]) == 2 * ours
 
 
+@pytest.mark.slow
 def test_a_server_that_is_away_is_told(folder: Path, shell: Shell) -> None:
     with site(Peer("none", [], 1, lambda: True), folder, "v1", "/write"):
         typed = shell("telemetry", "verify")
@@ -203,6 +204,7 @@ def test_a_server_that_is_away_is_told(folder: Path, shell: Shell) -> None:
     assert typed.err.startswith("influx: http://127.0.0.1:1: ")
 
 
+@pytest.mark.slow
 def test_what_cannot_be_read_back(folder: Path, shell: Shell) -> None:
     assert shell("telemetry", "verify").err == "The configuration names no sink that can be read back.\n"
     text = (folder / "site.yaml").read_text("utf-8")

@@ -73,6 +73,7 @@ def exact(apart: list[float]) -> bool:
     return max(map(abs, apart)) < 1
 
 
+@pytest.mark.slow
 def test_a_dead_rtc_and_the_network_ten_minutes_later(spool: Spool) -> None:
     life = Life(spool, Machine(DEAD, 7.0))
     life.reads(600)

@@ -90,6 +90,7 @@ def test_who_reads_keeps_nobody_from_writing(spool: Spool, monkeypatch: pytest.M
     assert len(got) == 1
 
 
+@pytest.mark.slow
 def test_each_of_several_gets_everything_once_while_more_comes(spool: Spool) -> None:
     got: dict[str, list[bytes]] = {f"sink {n}": [] for n in range(4)}
     ended = Event()

@@ -88,7 +88,8 @@ def _seconds(retry_after: str, date: str) -> float | None:
     if retry_after.isdecimal():
         return float(retry_after)
     try:
-        then, now = (parsedate_to_datetime(text) for text in (retry_after, date))
+        # -0000 is UTC as well (RFC 5322, 3.3), and would have no offset that can be subtracted.
+        then, now = (parsedate_to_datetime(text.replace("-0000", "+0000")) for text in (retry_after, date))
     except ValueError:
         return None
     return max((then - now).total_seconds(), 0.0)

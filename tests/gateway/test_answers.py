@@ -88,6 +88,7 @@ def test_lines_that_a_partial_write_numbers_are_known() -> None:
         ("7", 7.0),
         ("Wed, 21 Oct 2026 07:28:30 GMT", 30.0),
         ("Wed, 21 Oct 2026 07:27:00 GMT", 0.0),
+        ("Wed, 21 Oct 2026 07:28:30 -0000", 30.0),
         ("soon", None),
         ("", None),
     ],

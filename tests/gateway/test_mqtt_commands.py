@@ -132,9 +132,19 @@ def test_what_has_waited_somewhere_is_refused(stage: Stage) -> None:
 
 def test_what_was_asked_before_the_start_is_refused(stage: Stage) -> None:
     asked = stage.payload()
-    stage.house.later(10.0)
+    stage.house.later(1.0)
     stage.commands = stage.listing(*LISTED)
     assert stage.why(OPEN, asked) == "stale"
+    assert stage.ask(OPEN)["result"] == "done"
+
+
+def test_what_was_done_before_a_reload_is_not_done_again(stage: Stage) -> None:
+    asked = stage.payload()
+    assert stage.ask(OPEN, asked)["result"] == "done"
+    stage.house.later(1.0)
+    stage.commands = stage.listing(*LISTED)
+    assert stage.why(OPEN, asked) == "stale"
+    assert until(lambda: len(stage.house.journal.decisions()) == 1)
 
 
 def test_what_comes_twice_is_done_once(stage: Stage) -> None:

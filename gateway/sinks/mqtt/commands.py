@@ -145,10 +145,10 @@ class Commands:
         return asked
 
     def _once(self, topic: str, payload: bytes, at: datetime, now: datetime) -> None:
-        """What is too old to be remembered is too old to be done."""
+        """What is too old to be remembered is too old to be done: what was done before a reload as well."""
         if not self._clock.trusted:
             raise Refused("clock")
-        if at < max(now - STALE, self._earliest - AHEAD) or at > now + AHEAD:
+        if at < max(now - STALE, self._earliest) or at > now + AHEAD:
             raise Refused("stale")
         self._done = {key: when for key, when in self._done.items() if when >= now - STALE}
         if (topic, payload) in self._done:

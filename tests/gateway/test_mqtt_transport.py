@@ -17,7 +17,18 @@ from sitewarden.gateway.sinks.lines import Lines
 from sitewarden.gateway.sinks.mqtt import transport
 from sitewarden.gateway.sinks.mqtt.connection import BrokerError, Message, Received
 from sitewarden.gateway.sinks.mqtt.transport import JsonTransport
-from sitewarden.rules.model import Direction, Effect, LinkChanged, Passage, Reading, Stamp
+from sitewarden.rules.model import (
+    Alarm,
+    AlarmChange,
+    AlarmState,
+    Direction,
+    Effect,
+    LinkChanged,
+    Passage,
+    Reading,
+    Severity,
+    Stamp,
+)
 from tests.gateway.broker_stage import demo_site, without
 
 BIRTH = "homeassistant/status"
@@ -177,6 +188,38 @@ def test_a_failure_on_the_way_repeats_nothing_as_state(stage: Stage) -> None:
     assert stage.transport.prepare().kind is Kind.TAKEN
     assert [topic for topic, _ in stage.send(*readings)] == ["history/point"]
     assert json.loads(stage.retains("point/tank/level") or b"")["value"] == 2.0
+
+
+def test_the_end_of_an_alarm_is_told_though_the_first_attempt_failed(stage: Stage) -> None:
+    alarm = Alarm(
+        "tank-low", "tank-low", Severity.HIGH, AlarmState.UNACKNOWLEDGED, stage.ago(2), "tank.level"
+    )
+    over = AlarmChange(replace(alarm, state=AlarmState.NORMAL), AlarmState.UNACKNOWLEDGED, stage.ago(1))
+    stage.transport.prepare()
+    stage.send(AlarmChange(alarm, AlarmState.NORMAL, stage.ago(2)))
+    stage.broker.error = BrokerError("the connection is lost")
+    lines = [line for _, line in Lines("cuihu").format([over])]
+    assert stage.transport.send(lines, Lane.LIVE).kind is Kind.LATER
+    stage.broker.error = None
+    assert stage.transport.prepare().kind is Kind.TAKEN
+    before = len(stage.broker.told)
+    assert [stage.transport.send(lines, Lane.LIVE).kind for _ in range(2)] == [Kind.TAKEN] * 2
+    told = [(each.topic.split("/")[2], each.payload[:1]) for each in stage.broker.told[before:]]
+    assert told == [("alarm", b"{"), ("alarm", b""), ("history", b"[")]
+
+
+def test_an_alarm_that_came_and_went_while_nobody_knew_stands_nowhere(stage: Stage) -> None:
+    alarm = Alarm(
+        "tank-low", "tank-low", Severity.HIGH, AlarmState.UNACKNOWLEDGED, stage.ago(2), "tank.level"
+    )
+    stage.transport.prepare()
+    stage.broker.error = BrokerError("no answer in time")
+    raised = Lines("cuihu").format([AlarmChange(alarm, AlarmState.NORMAL, stage.ago(2))])
+    assert stage.transport.send([line for _, line in raised], Lane.LIVE).kind is Kind.LATER
+    stage.broker.error = None
+    stage.broker.retained["sitewarden/cuihu/alarm/tank-low"] = b"it was heard"
+    assert stage.transport.prepare().kind is Kind.TAKEN
+    assert stage.retains("alarm/tank-low") == b""
 
 
 def test_what_a_reload_removes_is_taken_back_with_the_next_turn(stage: Stage) -> None:

@@ -78,6 +78,7 @@ class JsonTransport(Transport):
             )
         except BrokerError as error:
             return _failed(error)
+        self._retained.heard()
         return TAKEN
 
     def tend(self) -> Answer:

@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 
 from sitewarden.gateway.sinks.lines import Lines
 from sitewarden.gateway.sinks.parse import parse
+from sitewarden.gateway.sinks.sparkplug import node
 from sitewarden.gateway.sinks.sparkplug.metrics import Definition, Sample, samples
-from sitewarden.gateway.sinks.sparkplug.node import MOST, Node, Standing, asks_for_birth
+from sitewarden.gateway.sinks.sparkplug.node import KEPT, MOST, Node, Standing, asks_for_birth
 from sitewarden.gateway.sinks.sparkplug.wire import DataType, Malformed, Metric, Payload, encode
 from sitewarden.rules.model import (
     Alarm,
@@ -42,6 +43,11 @@ SITE = Standing(DEFINITIONS, (), {"pump-1"})
 
 def pressure(value: float | None, ms: int = NOW, **more: object) -> Sample:
     return Sample("pump-1", "pressure", DataType.DOUBLE if value is not None else None, ms, value, **more)
+
+
+def alarm_of(name: str) -> AlarmChange:
+    alarm = Alarm(name, name, Severity.HIGH, AlarmState.UNACKNOWLEDGED, AT, "tank-1.level")
+    return AlarmChange(alarm, AlarmState.NORMAL, AT)
 
 
 class Session:
@@ -225,6 +231,31 @@ def test_a_new_birth_tells_the_last_of_an_alarm_that_is_over() -> None:
     it.birth()
     told = it.newest("alarm/tank-low/state")
     assert (told.value, told.ms) == ("normal", NOW + 1000)
+
+
+def test_a_birth_does_not_grow_with_every_alarm_that_ever_was() -> None:
+    it = Session()
+    stands = samples(parse(line) for _, line in Lines("cuihu").format([alarm_of("open")]))
+    it.standing = replace(it.standing, samples=list(stands))
+    for number in range(KEPT // 4):
+        it.tell(alarm_of(f"over-{number}"))
+    birth = it.node.birth(it.standing, NOW)
+    it.hear(birth)
+    assert birth[0].payload.count(b"alarm/over-") == KEPT + 8  # those told just now
+    assert b"alarm/over-0/" not in birth[0].payload
+    assert b"alarm/open/" in birth[0].payload
+
+
+def test_what_is_about_to_be_told_outlives_a_birth(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(node, "KEPT", 0)
+    it = Session()
+    it.send(Sample("gone", "flow", DataType.DOUBLE, NOW, 1.0))
+    it.send(Sample("gone", "flow", DataType.STRING, NOW + 1, "much"))
+    assert it.host.values("gone", "flow as STRING") == ["much"]
+    it.send(pressure(0.4))
+    it.birth()
+    it.send(Sample("gone", "flow", DataType.STRING, NOW + 2, "little"))
+    assert it.host.values("gone", "flow") == [1.0, "little"]
 
 
 def test_a_passage_leaves_nothing_of_the_one_before_it() -> None:

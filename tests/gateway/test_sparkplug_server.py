@@ -15,7 +15,7 @@ from sitewarden.gateway.sinks import answers
 from sitewarden.gateway.sinks.base import Lane
 from sitewarden.gateway.sinks.lines import Lines
 from sitewarden.gateway.sinks.mqtt import connection
-from sitewarden.gateway.sinks.sparkplug.transport import SETTLED, SparkplugTransport
+from sitewarden.gateway.sinks.sparkplug.transport import CALM, SETTLED, SparkplugTransport
 from sitewarden.rules.model import LinkChanged, Reading, Reason
 from tests.api.small_house import SmallHouse
 from tests.gateway.sparkplug_ear import Ear
@@ -111,11 +111,27 @@ def test_a_host_that_came_late_asks_for_a_birth(tmp_path: Path, peer: Peer) -> N
         it.transport.prepare()
         it.read(1.5)
         assert until(lambda: host.told)
+        it.house.later(CALM)
         ear.ask_for_birth()
         assert until(lambda: it.transport.tend() and host.heard.count("NBIRTH") == 2)
         assert host.bdseqs == [0, 0]
         it.read(1.6)
         assert until(lambda: len(host.told) == 2)
+
+
+def test_hosts_that_ask_again_and_again_get_a_birth_a_second(tmp_path: Path, peer: Peer) -> None:
+    with playing(tmp_path, peer) as (it, host, ear):
+        it.transport.prepare()
+        for births in (1, 2, 3):
+            for _ in range(20):
+                ear.ask_for_birth()
+                assert it.read(1.5) is TAKEN  # its proof of receipt comes after what was asked for
+            it.house.later(CALM)
+            assert it.transport.tend().kind is TAKEN
+            assert until(lambda births=births: host.heard.count("NBIRTH") > births)
+        assert it.read(1.5) is TAKEN
+        assert until(lambda: len(host.values("tank", "level")) == 61)
+        assert host.heard.count("NBIRTH") <= 1 + 3 * (1 + 20 * 0.1 / CALM)
 
 
 def test_a_birth_is_asked_for_in_the_middle_of_a_batch(tmp_path: Path, peer: Peer) -> None:

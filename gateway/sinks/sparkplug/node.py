@@ -7,7 +7,8 @@
     farewell   NDEATH, before it disconnects by its own will
 
 A metric of something that was unknown so far (an alarm that never was, a point of last week's
-configuration) is learned first, and that takes a new birth (5.11). What is older than the value that the
+configuration) is learned first, and that takes a new birth (5.11). The birth after it still has the `KEPT`
+that were learned last, beside what stands and what is about to be told. What is older than the value that the
 birth told is no current value: it is flagged as historical like everything of the backlog (6.4.6), so a host
 never goes back in time. A device that is not there is born for what is still to be told of it, and dies
 again: no DDATA comes without a DBIRTH before it.
@@ -18,6 +19,7 @@ Source: Eclipse Sparkplug 3.0.0, chapters 4 (topics), 5 (behaviour) and 6.4 (pay
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from itertools import count
 
 from sitewarden.gateway.sinks.mqtt.connection import Message
 from sitewarden.gateway.sinks.mqtt.topics import level
@@ -26,6 +28,7 @@ from sitewarden.gateway.sinks.sparkplug.wire import DataType, Metric, Payload, P
 from sitewarden.rules.model import Quality
 
 MOST = 500  # metrics a message: some 10 kB, where hosted brokers take 128 kB
+KEPT = 500  # metrics in a birth of what is no more, such as alarms that are over: some 40 kB
 
 REBIRTH = "Node Control/Rebirth"
 BDSEQ = "bdSeq"
@@ -40,6 +43,9 @@ class _Verb(StrEnum):
     BIRTH = "BIRTH"
     DEATH = "DEATH"
     DATA = "DATA"
+
+
+_Key = tuple[str, str]  # device and name
 
 
 @dataclass(slots=True)
@@ -67,7 +73,9 @@ class Node:
         self._group, self._name = level(group), level(name)
         self.commands = f"spBv1.0/{self._group}/NCMD/{self._name}"
         self._bdseq = self._seq = 0
-        self._known: dict[tuple[str, str], _Known] = {}
+        self._known: dict[_Key, _Known] = {}
+        self._aliases = count(1)
+        self._awaited: set[_Key] = set()  # metrics of what is about to be told
         self.born: set[str] = set()  # devices, of this connection
         self._there: Collection[str] = ()
 
@@ -85,9 +93,7 @@ class Node:
     def birth(self, standing: Standing, now: int) -> list[Message]:
         """A device's metrics are as they stand. The node's are as they stand or were told, which is later."""
         its = list(standing.samples)
-        for definition in standing.definitions:
-            self._learn(definition)
-        self.learn(its)
+        self._forget({self._learn(it) for it in standing.definitions} | self._named(its) | self._awaited)
         for known in self._known.values():
             if known.definition.device:
                 known.current = None
@@ -106,10 +112,7 @@ class Node:
     def learn(self, samples: Iterable[Sample]) -> bool:
         """Whether there are metrics among these that no birth has told yet: then one is due before them."""
         before = len(self._known)
-        for sample in samples:
-            device, name = self._key(sample)
-            if (device, name) not in self._known:
-                self._learn(Definition(device, name, sample.type or DataType.DOUBLE))
+        self._awaited = self._named(samples)
         return len(self._known) > before
 
     def data(self, samples: Iterable[Sample], historical: bool, now: int) -> Iterator[Message]:
@@ -134,7 +137,7 @@ class Node:
 
     # -- metrics ---------------------------------------------------------------------------------
 
-    def _key(self, sample: Sample) -> tuple[str, str]:
+    def _key(self, sample: Sample) -> _Key:
         """A type never changes: a value of another one, from another configuration, is another metric."""
         known = self._known.get((sample.device, sample.name))
         if known is None or sample.type in (None, known.definition.type):
@@ -144,12 +147,28 @@ class Node:
     def _of(self, sample: Sample) -> _Known:
         return self._known[self._key(sample)]
 
-    def _learn(self, definition: Definition) -> None:
+    def _named(self, samples: Iterable[Sample]) -> set[_Key]:
+        """Their metrics, and those whose names they could not have: without these they would have them."""
+        keys = set[_Key]()
+        for sample in samples:
+            key = self._key(sample)
+            if key not in self._known:
+                self._learn(Definition(*key, sample.type or DataType.DOUBLE))
+            keys |= {key, (sample.device, sample.name)}
+        return keys
+
+    def _learn(self, definition: Definition) -> _Key:
         key = definition.device, definition.name
         if known := self._known.get(key):
             known.definition = definition
         else:
-            self._known[key] = _Known(definition, len(self._known) + 1)
+            self._known[key] = _Known(definition, next(self._aliases))
+        return key
+
+    def _forget(self, needed: Collection[_Key]) -> None:
+        over = [key for key in self._known if key not in needed]
+        for key in over[: max(len(over) - KEPT, 0)]:
+            del self._known[key]
 
     def _session(self, now: int) -> Metric:
         """[tck-id-message-flow-edge-node-birth-publish-nbirth-payload-bdSeq]: an Int64."""

@@ -21,6 +21,7 @@ of which 11 are the payload's.
 """
 
 from collections.abc import Callable, Iterable, Sequence
+from math import inf
 from pathlib import Path
 from threading import Event
 
@@ -47,6 +48,7 @@ log = structlog.get_logger()
 
 TAKEN = Answer(Kind.TAKEN)
 PATIENCE = 1.0  # s that one attempt waits for the primary host
+CALM = 1.0  # s between births that hosts ask for: one that is out of order must not fill the uplink
 SETTLED = 2.0  # s that a device is away until its death is told: the readings that say why come first
 
 Present = Callable[[], Iterable[Effect]]
@@ -70,7 +72,9 @@ class SparkplugTransport(Transport):
         self._node = Node(plan.group, site)
         self._sieve = Sieve(plan.only)
         self._bdseq = BdSeq(data / f"sparkplug-{plan.name}")
-        self._birth_due = Event()
+        self._birth_due = Event()  # of our own accord
+        self._asked = Event()  # a host wants one
+        self._born_at = -inf  # mono
         self._connection: Connection | None = None
         self._host = PrimaryHost(plan.primary_host) if plan.primary_host else None
         self._waiting = False  # connected and not born: the primary host is away
@@ -148,10 +152,15 @@ class SparkplugTransport(Transport):
 
     def _be_born(self) -> None:
         """If a host has asked for it, or there is something new to tell of. No data goes out before it:
-        [tck-id-operational-behavior-data-commands-rebirth-action-1]."""
+        [tck-id-operational-behavior-data-commands-rebirth-action-1]. Only hosts that ask again within `CALM`
+        wait for their one birth while data goes on: the others are not to wait with them."""
         self._stay()
-        if self._birth_due.is_set():
+        mono = self._clock.mono()
+        asked = self._asked.is_set() and mono - self._born_at >= CALM
+        if asked or self._birth_due.is_set():
+            self._asked.clear()
             self._birth_due.clear()
+            self._born_at = mono
             self._publish(self._node.birth(self._standing(), self._now()))
 
     def _stay(self) -> None:
@@ -203,7 +212,7 @@ class SparkplugTransport(Transport):
             if self._host and topic == self._host.topic:
                 self._host.hear(payload)
             elif not retained and asks_for_birth(payload):
-                self._birth_due.set()
+                self._asked.set()
         except Malformed as error:
             log.warning("sparkplug.malformed", sink=self._plan.name, topic=topic, error=str(error))
 

@@ -129,6 +129,13 @@ def test_only_what_the_destination_is_given_is_announced() -> None:
     assert not payloads(demo(), replace(PLAN, only=Filter(frozenset({Kind.ALARM}))))
 
 
+def test_what_the_broker_is_not_told_makes_nothing_unavailable() -> None:
+    only = replace(PLAN, only=Filter(frozenset({Kind.READING})))
+    (payload, *_), (whole, *_) = payloads(demo(), only).values(), payloads(demo()).values()
+    assert payload["avty"] == [{"t": f"{ROOT}/status"}]
+    assert len(whole["avty"]) == 2
+
+
 def test_without_a_prefix_home_assistant_is_not_told() -> None:
     it = Discovery(replace(PLAN, home_assistant=""), ROOT, demo, ["tank"])
     assert (it.filters, list(it.payloads())) == ([], [])

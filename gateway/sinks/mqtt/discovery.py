@@ -99,7 +99,6 @@ class Discovery:
         return _SAFE.sub("_", f"{self._root}_{device}")
 
     def _device(self, words: Words, unit: Unit, points: list[Point]) -> Component:
-        about = f"{self._root}/device/{level(unit.device)}"
         return {
             "dev": {
                 "ids": [self._id(unit.device)],
@@ -107,14 +106,21 @@ class Discovery:
                 "mdl": unit.profile.title or unit.profile.name,
             },
             "o": {"name": "Sitewarden", "sw": version("sitewarden")},
-            "avty": [
-                {"t": f"{self._root}/status"},
-                {"t": about, "val_tpl": "{{ 'online' if value_json.up else 'offline' }}"},
-            ],
+            "avty": [{"t": f"{self._root}/status"}, *self._there(unit.device)],
             "avty_mode": "all",
             "qos": 1,
             "cmps": {_SAFE.sub("_", point.name): self._component(words, unit, point) for point in points},
         }
+
+    def _there(self, device: str) -> list[Component]:
+        """Whether the device itself can be reached, if the broker is told: for want of that topic nothing
+        would ever be available."""
+        line = head("device", site=self._site().id, device=device) + "up=true 0"
+        about = {
+            "t": f"{self._root}/device/{level(device)}",
+            "val_tpl": "{{ 'online' if value_json.up else 'offline' }}",
+        }
+        return [about] if self._sieve.sift([line.encode()]) else []
 
     def _component(self, words: Words, unit: Unit, point: Point) -> Component:
         common = {

@@ -49,22 +49,25 @@ class LineServer(Transport):
         self._url = f"{self._base}{self.path}?{urlencode({**query, 'precision': 'ns'})}"
         self._patient = urllib3.Timeout(connect=min(CONNECT, plan.timeout), read=plan.timeout)
         self._quick = urllib3.Timeout(connect=min(CONNECT, plan.timeout), read=min(ASK, plan.timeout))
-        self._pool = urllib3.PoolManager(
-            1,
-            retries=False,
-            ssl_context=calling(plan.tls) if plan.tls else None,
-            server_hostname=plan.tls.name or None if plan.tls else None,
-        )
+        self._pool = self._pooled()
         self._unmade = ""  # why there may be no database
 
     def prepare(self) -> Answer:
         """A database that cannot be made may be there all the same, for somebody who may only write; if it
         is not, the answer to a write says both."""
+        if self.plan.tls:
+            self.renew()
         made = self.make()
         if made.kind is Kind.LATER:
             return made
         self._unmade = "" if made.kind is Kind.TAKEN else made.words
         return TAKEN
+
+    def renew(self) -> None:
+        """Reads the certificate files again: a certificate that was refused may be another by now.
+        Raises OSError."""
+        old, self._pool = self._pool, self._pooled()
+        old.clear()
 
     @abstractmethod
     def make(self) -> Answer:
@@ -99,6 +102,15 @@ class LineServer(Transport):
 
     def ask(self, path: str, body: bytes = b"", about: Mapping[str, str] = MappingProxyType({})) -> Answer:
         return self._post(f"{self._base}{path}", body, {**self._headers, **about}, self._quick)
+
+    def _pooled(self) -> urllib3.PoolManager:
+        tls = self.plan.tls
+        return urllib3.PoolManager(
+            1,
+            retries=False,
+            ssl_context=calling(tls) if tls else None,
+            server_hostname=tls.name or None if tls else None,
+        )
 
     def _post(
         self,

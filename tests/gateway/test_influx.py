@@ -15,6 +15,8 @@ from sitewarden.config.sinks import InfluxPlan, InfluxVersion
 from sitewarden.drivers.plan import Tls
 from sitewarden.gateway.clock import Clock
 from sitewarden.gateway.sinks import base, carrier, health
+from sitewarden.gateway.sinks.answers import Kind
+from sitewarden.gateway.sinks.base import Lane
 from sitewarden.gateway.sinks.carrier import Carrier
 from sitewarden.gateway.sinks.servers import connect
 from sitewarden.gateway.spool.spool import Spool
@@ -321,6 +323,21 @@ def test_a_server_of_another_authority_is_told_nothing(tmp_path: Path, version: 
         assert "certificate" in str(stage.troubles[0].params["error"]).lower()
         assert server.writes == []
         assert stage.waiting == 100
+
+
+@versions
+def test_a_renewed_certificate_is_shown_without_a_restart(tmp_path: Path, version: InfluxVersion) -> None:
+    authority = Authority(tmp_path)
+    context = listening(authority.issue("server"), 5.0, lambda error: None)
+    expired = authority.issue("gateway", days=-1)
+    with serving(tls=context) as server:
+        transport = connect(replace(plan_for(server, version, "https"), tls=expired))
+        assert transport.prepare().kind is Kind.LATER
+        assert authority.issue("gateway") == expired  # the same files
+        assert transport.prepare().kind is Kind.TAKEN
+        assert transport.send(GOOD, Lane.LIVE).kind is Kind.TAKEN
+        assert server.stored == GOOD
+        transport.close()
 
 
 @versions

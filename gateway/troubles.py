@@ -13,9 +13,14 @@ class Troubles:
     def __init__(self, report: Report, clock: Clock) -> None:
         self._report, self._clock = report, clock
         self._on: dict[tuple[str, str], Mapping[str, Value]] = {}
+        self._hushed = False
+
+    def hush(self) -> None:
+        """Whoever tells is told to stop: nothing new from here on, only what is over."""
+        self._hushed = True
 
     def on(self, code: str, subject: str, params: Mapping[str, Value], *, lasts: bool = True) -> None:
-        if self._on.get((code, subject)) != params:
+        if not self._hushed and self._on.get((code, subject)) != params:
             self._on[code, subject] = params
             self._report(Trouble(code, subject, True, self._clock.now(), params, lasts))
 

@@ -11,8 +11,9 @@ does not wait for it.
 | malformed | halved until the bad one is alone: a dead letter |
 | too large | fewer at once |
 | refused | all waits, with `sink_refused`: a person has to act |
-| 500 | as malformed if the server is well and takes other lines meanwhile; otherwise as later |
-| later | all waits: as long as the server says, or a growing pause of at most 5 s |
+| later, live | all waits: as long as the server says, or a growing pause of at most 5 s |
+| later, backlog | the backlog alone waits as long, if the server is there |
+| later, again and again | fewer at once; a line that fails alone while others are taken is a dead letter |
 
 All pauses are measured on the monotonic clock.
 """
@@ -40,7 +41,8 @@ from sitewarden.rules.model import Stamp
 IDLE = 0.25  # s between turns when there is nothing to send; something new ends it
 HOLD = 10.0  # s between attempts while only a person can help
 RETRY_AFTER_MOST = 300.0  # s
-STUBBORN = 5  # times that 500 is answered to the same lines until they are suspected
+TOO_MANY = 429  # requests
+STUBBORN = 5  # failures of the same lines until they are suspected
 STRANGERS = 10  # lines rejected in a row, each alone, until it may be that no line is ever taken
 FRESH = timedelta(seconds=30)  # what is older goes to the backlog
 AHEAD = timedelta(minutes=10)  # what is stamped later than that waits
@@ -59,8 +61,9 @@ class _Away(Exception):
 class _Way:
     """One lane to this destination, and what is on it."""
 
-    def __init__(self, lane: Lane, limit: int = 0) -> None:
+    def __init__(self, lane: Lane, most: int, limit: int = 0) -> None:
         self.lane = lane
+        self.size = Size(most)
         self.load: Load | None = None
         self.throttle = Throttle(limit)
         self.rate = Rate()
@@ -81,9 +84,9 @@ class Carrier:
         self.plan, self._spool, self._clock, self._connect = plan, spool, clock, connect
         self._health = Health(plan.name, report, clock)
         self.troubles = self._health.troubles
-        self._live, self._backlog = _Way(Lane.LIVE), _Way(Lane.BACKLOG, plan.backlog)
+        most = plan.batch if isinstance(plan, InfluxPlan) else BATCH
+        self._live, self._backlog = _Way(Lane.LIVE, most), _Way(Lane.BACKLOG, most, plan.backlog)
         self._sieve = Sieve(plan.only)
-        self._size = Size(plan.batch if isinstance(plan, InfluxPlan) else BATCH)
         self._backoff = Backoff()
         self._stopping = Event()
         self._thread = Thread(target=self._run, name=f"sink {plan.name}", daemon=True)
@@ -96,8 +99,9 @@ class Carrier:
         self._thread.start()
 
     def stop(self, timeout: float = 2.0) -> None:
-        """A request that hangs is left to its time-out."""
+        """A request that hangs is left to its time-out, and nothing is told of it."""
         self._stopping.set()
+        self.troubles.hush()
         self._thread.join(timeout)
 
     def site_changed(self) -> None:
@@ -127,7 +131,7 @@ class Carrier:
             backlog=backlog,
             oldest=_wall(oldest) if backlog and oldest is not None else None,
             rate=speed + self._live.rate.at(now.mono),
-            batch=self._size.lines,
+            batch=(self._backlog if backlog else self._live).size.lines,
             drained_in=backlog / speed if health.up and backlog and speed >= 1.0 else None,
             draining=self.plan.backlog > 0 and self._backlog.throttle.rate == 0,
             dead_letters=seen.letters.get(name, 0),
@@ -177,7 +181,7 @@ class Carrier:
             self._prepared = True
         self._expect(self._transport.tend())
         self._watch()
-        full = self._size.lines
+        full = self._live.size.lines
         live = self._serve(self._live)
         if live >= full or self._live.load:
             return 0.0
@@ -187,7 +191,7 @@ class Carrier:
             return 0.0
         self.drain(False)
         if not live:
-            self._health.taken(0)
+            self._health.taken(0, Lane.BACKLOG)
         return IDLE
 
     def _serve(self, way: _Way) -> int:
@@ -213,16 +217,17 @@ class Carrier:
         return Load(batch, self._sieve.sift(Whole(batch))) if batch else None
 
     def _read(self, way: _Way, now: datetime) -> Batch | None:
-        return self._spool.read(self.plan.name, way.lane, self._size.lines, _ns(now + AHEAD))
+        return self._spool.read(self.plan.name, way.lane, way.size.lines, _ns(now + AHEAD))
 
     # -- what becomes of a request ---------------------------------------------------------------
 
     def _send(self, way: _Way, load: Load) -> None:
-        lines = load.next(way.throttle.share(self._size.lines))
+        lines = load.next(way.throttle.share(way.size.lines))
+        to_blame = len(lines) == 1 and self._is_to_blame(load)
         begun = self._clock.mono()
-        answer = self._transport.send(lines, way.lane)
+        answer = self._ask(lines, way.lane)
         now = self._clock.mono()
-        self._size.answered(len(lines), answer, now - begun)
+        way.size.answered(len(lines), answer, now - begun)
         way.throttle.sent(len(lines), now)
         match answer.kind:
             case Kind.TAKEN:
@@ -232,20 +237,25 @@ class Carrier:
                 self._partly(way, load, lines, answer, now)
             case Kind.MALFORMED | Kind.TOO_LARGE:
                 self._narrow(load, lines, answer)
-            case Kind.LATER if answer.status == 500:
-                if load.suspected:
-                    self._narrow(load, lines, answer)
-                else:
-                    self._puzzled(way, load, answer, now)
+            case Kind.LATER:
+                if to_blame and not _is_busy(answer):
+                    self._bury(load, lines[0], answer)
+                self._later(way, load, lines, answer, now)
             case _:
                 raise _Away(answer)
+
+    def _ask(self, lines: Sequence[bytes], lane: Lane) -> Answer:
+        try:
+            return self._transport.send(lines, lane)
+        except Exception as error:  # noqa: BLE001 - whatever a client library raises, it may be the lines
+            return unanswered(error)
 
     def _taken(self, way: _Way, lines: int, now: float) -> None:
         self._taken_at, self._strangers = now, 0
         self._backoff.reset()
         way.backoff.reset()
         way.rate.add(lines, now)
-        self._health.taken(lines)
+        self._health.taken(lines, way.lane)
 
     def _partly(self, way: _Way, load: Load, lines: Sequence[bytes], answer: Answer, now: float) -> None:
         """The other lines of it are stored. Which were not the server may not say: then halves tell, and a
@@ -268,29 +278,37 @@ class Carrier:
             if answer.kind is not Kind.TOO_LARGE:
                 load.bad(len(lines))
             return
-        self._spool.bury(self.plan.name, [(lines[0], answer.words)])
+        self._bury(load, lines[0], answer)
+
+    def _bury(self, load: Load, line: bytes, answer: Answer) -> None:
+        self._spool.bury(self.plan.name, [(line, answer.words)])
         self._health.rejected(1, answer.words)
-        load.passed(1)
+        load.gave_up()
         self._strangers += 1
         if self._strangers >= STRANGERS:
             # It may be a proxy that says so to whatever comes: slowly from here, and with an alarm.
             raise _Away(replace(answer, kind=Kind.REFUSED))
 
-    def _puzzled(self, way: _Way, load: Load, answer: Answer, now: float) -> None:
-        """Some servers answer 500 for points beyond their retention, for ever. If these lines fail again and
-        again while the server is well and takes others, it is the lines."""
-        if not load.failures:
-            load.failing_since = now
-        load.failures += 1
-        stubborn = load.failures >= STUBBORN
+    def _later(self, way: _Way, load: Load, lines: Sequence[bytes], answer: Answer, now: float) -> None:
+        """Some servers answer 500 for points beyond their retention, for ever; some brokers hang up on what
+        is larger than they like."""
+        self._prepared = False
+        if not _is_busy(answer):
+            load.failed(len(lines), now, others=self._taken_at > load.failed_at)
         if way is self._live:
-            if stubborn:  # what is newer will show whether it is the lines
+            if load.failures >= STUBBORN:  # what is newer will show whether it is the lines
                 self._spool.part(self.plan.name, load.batch.blocks[-1].last + 1)
                 way.load = None
             raise _Away(answer)
-        load.suspected = stubborn and self._taken_at > load.failing_since and self._transport.healthy()
-        way.rests_until = now + way.backoff.pause()
-        self._health.failed(answer, up=True)
+        if load.failures >= STUBBORN:
+            way.size.too_large(len(lines))
+        way.rests_until = now + _pause(way.backoff, answer)
+        self._health.failed(answer, way.lane)
+
+    def _is_to_blame(self, load: Load) -> bool:
+        """The next line of it, if that fails once more: others were taken after each of its failures, and
+        the server is well. It is asked before, for a broker that hangs up is not there after."""
+        return load.alone >= STUBBORN and self._taken_at > load.failed_at and self._transport.healthy()
 
     def _expect(self, answer: Answer) -> None:
         if answer.kind is not Kind.TAKEN:
@@ -299,17 +317,23 @@ class Carrier:
     def _failed(self, answer: Answer) -> float:
         """Returns the pause in s until the next attempt."""
         self._prepared = False
-        self._size.afresh()
+        for way in (self._live, self._backlog):
+            way.size.afresh()
         self._health.failed(answer)
-        if answer.kind is Kind.REFUSED:
-            return HOLD
-        if answer.retry_after is not None:
-            return min(max(answer.retry_after, self._backoff.pause()), RETRY_AFTER_MOST)
-        return self._backoff.pause()
+        return HOLD if answer.kind is Kind.REFUSED else _pause(self._backoff, answer)
 
     def _watch(self) -> None:
         first = self._backlog.first
         self._health.watch(old=first is not None and first < _ns(self._clock.now().wall - OLD))
+
+
+def _is_busy(answer: Answer) -> bool:
+    """Who says when to come again, or how often not to, does not complain of the lines."""
+    return answer.retry_after is not None or answer.status == TOO_MANY
+
+
+def _pause(backoff: Backoff, answer: Answer) -> float:
+    return min(max(answer.retry_after or 0.0, backoff.pause()), RETRY_AFTER_MOST)
 
 
 def _ns(instant: datetime) -> int:

@@ -13,6 +13,8 @@ AWAY_AFTER = 5.0  # s of failures until it is a trouble
 REJECTS_OVER = 60.0  # s without a reject until that trouble is over
 LATE_AFTER = 60.0  # s that a server has been there, until live lines that come late are a trouble
 LATE_OVER = 60.0  # s without such lines until that trouble is over
+THERE = 60.0  # s after a live line was taken that a backlog which fails says nothing of the server
+STUCK_AFTER = 120.0  # s that the backlog failed while there was a server, until that is a trouble
 OLD_AFTER = 3600.0  # s that it has been there, until old lines that are still to be sent are one
 
 
@@ -31,10 +33,16 @@ class Health:
         self._failing_since: float | None = None
         self._rejected_at: float | None = None
         self._late_at: float | None = None
+        self._stuck_since: float | None = None
+        self._live_at = float("-inf")  # a line of that lane was taken
 
-    def taken(self, lines: int) -> None:
+    def taken(self, lines: int, lane: Lane) -> None:
         """0: there is nothing to send, and the server is there."""
         self.sent += lines
+        if lane is Lane.BACKLOG:
+            self._stuck_since = None
+        elif lines:
+            self._live_at = self._clock.mono()
         self._failing_since = None
         self._set_up(True)
         self.troubles.off("sink_away", self._name)
@@ -46,11 +54,15 @@ class Health:
         self._rejected_at = self._clock.mono()
         self.troubles.on("sink_rejects", self._name, {"error": words})
 
-    def failed(self, answer: Answer, *, up: bool = False) -> None:
-        """`up`: something else may still go there."""
+    def failed(self, answer: Answer, lane: Lane = Lane.LIVE) -> None:
+        """A backlog that fails says nothing of a server that is there for what is live."""
         self._said(answer.words)
-        self._set_up(up and self.up)
         now = self._clock.mono()
+        if lane is Lane.BACKLOG and self.up and now - self._live_at < THERE:
+            if self._stuck_since is None:
+                self._stuck_since = now
+            return
+        self._set_up(False)
         if self._failing_since is None:
             self._failing_since = now
         params: dict[str, Value] = {"status": answer.status, "error": answer.words}
@@ -74,7 +86,8 @@ class Health:
         if self._there > LATE_AFTER:
             late = self._late_at is not None and now - self._late_at < LATE_OVER
             lane = Lane.LIVE if late else Lane.BACKLOG
-            lagging = late or (old and self._there > OLD_AFTER)
+            stuck = self._stuck_since is not None and now - self._stuck_since > STUCK_AFTER
+            lagging = late or stuck or (old and self._there > OLD_AFTER)
             self.troubles.set("sink_lagging", self._name, lagging, {"lane": lane})
 
     @property

@@ -50,9 +50,9 @@ class Load:
         self.batch, self._lines = batch, lines
         self._at = 0
         self._bad = 0  # a line before this one is bad; not beyond `_at`: none is known
-        self.failures = 0  # in a row, by a server that answered
-        self.failing_since = 0.0  # the first of them
-        self.suspected = False  # a failure means the lines, not the server
+        self.failures = 0  # in a row
+        self.failed_at = 0.0  # the last of them
+        self.alone = 0  # failures of the next line alone, while others were taken
 
     @property
     def left(self) -> int:
@@ -68,7 +68,18 @@ class Load:
     def passed(self, lines: int) -> None:
         """So many are done with, one way or another."""
         self._at += lines
-        self.failures = 0
+        self.failures = self.alone = 0
+
+    def failed(self, lines: int, now: float, others: bool) -> None:
+        """To send the next `lines`; `others`: some were taken since the last failure."""
+        self.failures += 1
+        self.failed_at = now
+        if lines == 1 and others:
+            self.alone += 1
+
+    def gave_up(self) -> None:
+        """The next line is never taken. Those like it need not fail as often."""
+        self._at += 1
 
     def bad(self, lines: int) -> None:
         """There is one among the next `lines`."""

@@ -31,15 +31,18 @@ class Size:
     def answered(self, sent: int, answer: Answer, took: float) -> None:
         """To so many lines, after so many seconds."""
         if answer.kind is Kind.TOO_LARGE:
-            self.lines = self._fits = max(sent // 2, 1)
-            self._well = 0
+            self.too_large(sent)
         elif took > SLOW:
             self.lines = max(self.lines // 2, min(LEAST, self._fits))
-        elif took < QUICK and sent >= self.lines:
+        elif took < QUICK and sent >= self.lines and answer.kind is not Kind.LATER:
             self._well += 1
             if self._well >= AGAIN:  # it may have been one large line
                 self._fits, self._well = min(self._fits * 2, self.most), 0
             self.lines = min(self.lines * 2, self._fits)
+
+    def too_large(self, sent: int) -> None:
+        self.lines = self._fits = max(sent // 2, 1)
+        self._well = 0
 
 
 @dataclass(slots=True)

@@ -129,6 +129,21 @@ def test_nobody_waits_for_a_broker_that_hangs_later(peer: Peer) -> None:
         assert monotonic() - begun < 1.5
 
 
+@pytest.mark.usefixtures("impatient")
+def test_a_broker_that_is_late_has_twice_as_long_the_next_time(peer: Peer) -> None:
+    with Uplink(peer.port) as uplink:
+        it = connection_to(uplink.port)
+        for patience in (0.5, 1.0, 2.0):
+            uplink.turn(Weather.FINE)
+            it.connect()
+            uplink.turn(Weather.BLACK_HOLE)
+            begun = monotonic()
+            with pytest.raises(BrokerError, match="no answer in time"):
+                it.publish(numbered(1))
+            assert patience <= monotonic() - begun < patience + 0.4
+        it.close()
+
+
 @pytest.mark.slow
 def test_a_slow_uplink_is_no_broker_that_hangs(peer: Peer) -> None:
     with (

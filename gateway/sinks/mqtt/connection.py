@@ -22,6 +22,7 @@ from sitewarden.gateway.tls import calling, why
 
 CONNECT = 5.0  # s until TCP and TLS must stand
 ANSWER = 5.0  # s until a broker that does not answer counts as away
+LONGEST = 30.0  # s; until then what was published in vain may take twice as long the next time
 FAREWELL = 0.5  # s to say goodbye in
 KEEPALIVE = 15  # s; the last will comes after one and a half of it (MQTT 3.1.1, 3.1.2.10)
 AT_ONCE = 100  # messages on their way without their PUBACK yet; hosted brokers throttle beyond it
@@ -59,6 +60,7 @@ class Connection:
         self._received = received
         self._begun = False
         self._session: _Session | None = None
+        self._patience = ANSWER  # s
 
     @property
     def up(self) -> bool:
@@ -72,13 +74,15 @@ class Connection:
             self._begun = True
         self._session = self._open(self._clean)
 
-    def publish(self, messages: Sequence[Message], timeout: float = ANSWER) -> None:
+    def publish(self, messages: Sequence[Message], timeout: float | None = None) -> None:
         """In this order. Returns once each is acknowledged, those of QoS 0 once they are written. The broker
         may take its time, but not `timeout` s without acknowledging anything."""
         session = self._there()
         try:
-            session.publish(messages, timeout)
+            session.publish(messages, self._patience if timeout is None else timeout)
         except BrokerError:
+            if not session.lost:  # a broker that is slow is told all of it again, and must be done some time
+                self._patience = min(self._patience * 2, LONGEST)
             session.end()
             raise
 

@@ -80,6 +80,7 @@ def test_a_slow_line_makes_neither_lane_wait_for_more_than_some_seconds(tmp_path
     uplink.spool.close()
 
 
+@pytest.mark.slow
 def test_a_server_that_cannot_keep_up_still_has_what_is_new_and_that_is_told(tmp_path: Path) -> None:
     uplink = Uplink(tmp_path)
     uplink.server.each = 1 / 90
@@ -101,6 +102,7 @@ def test_a_server_that_cannot_keep_up_still_has_what_is_new_and_that_is_told(tmp
     uplink.spool.close()
 
 
+@pytest.mark.slow
 def test_a_backlog_that_stays_old_is_told(tmp_path: Path) -> None:
     uplink = Uplink(tmp_path, replace(PLAN, backlog=1))
     outage(uplink, 7200)
@@ -113,6 +115,7 @@ def test_a_backlog_that_stays_old_is_told(tmp_path: Path) -> None:
     uplink.spool.close()
 
 
+@pytest.mark.slow
 def test_what_is_stamped_in_the_future_waits_for_its_time(tmp_path: Path) -> None:
     uplink = Uplink(tmp_path)
     uplink.put([line(0.0)])

@@ -77,6 +77,7 @@ def test_a_backlog_that_fails_rests_with_an_alarm_and_what_is_live_goes_on(
     assert uplink.said[1:] == [("sink_lagging", False)]
 
 
+@pytest.mark.slow
 def test_a_server_that_wants_none_of_it_now_loses_nothing_of_it(uplink: Uplink) -> None:
     """A limit of requests is no word about lines, however well the server is."""
     limit = Answer(Kind.LATER, 429, "slow down")
@@ -121,6 +122,7 @@ def test_a_live_line_that_is_hung_up_on_does_not_stop_the_others(uplink: Uplink)
     assert uplink.waiting == 0
 
 
+@pytest.mark.slow
 def test_a_bad_uplink_buries_nothing(uplink: Uplink) -> None:
     """Nothing is taken of either lane but in a minute now and then."""
     uplink.server.script = lambda lines, lane: TAKEN if uplink.now.seconds % 600.0 < 60.0 else RESET

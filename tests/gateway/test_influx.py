@@ -109,6 +109,7 @@ def test_what_is_sent_is_stored(tmp_path: Path, version: InfluxVersion, gzip: bo
         assert write.get("content-encoding") == ("gzip" if gzip else None)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fault", [Fault.RESET, Fault.HALF, Fault.HANG])
 def test_what_a_network_swallows_is_sent_again(tmp_path: Path, fault: Fault) -> None:
     with staged(tmp_path) as (server, stage):

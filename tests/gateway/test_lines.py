@@ -124,6 +124,7 @@ def test_later_points_of_a_series_at_one_instant_move_on() -> None:
     assert [ns - NS for ns, _ in lines.format([soon, later, before])] == [3 * MOVE, 9 * MOVE, -1000 * MOVE]
 
 
+@pytest.mark.slow
 def test_points_of_a_series_move_on_over_batches_and_what_is_remembered_is_bounded() -> None:
     lines = Lines("cuihu")
     again = Reading("p.x", 1.0, AT)

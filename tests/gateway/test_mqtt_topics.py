@@ -199,6 +199,7 @@ def test_what_is_still_so_stays_as_it_was() -> None:
     it = Retained([])
     assert it.is_news(raised, LATER)
     assert it.is_news(acknowledged, LATER)
+    it.heard()
     assert stood(it, as_raised) == {"alarm/tank-low": acknowledged}
     it = Retained([raised])  # an outage swallowed the acknowledgement: it is history
     assert stood(it, as_raised) == {"alarm/tank-low": as_raised}

@@ -60,6 +60,7 @@ batches = st.lists(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=30, deadline=None)
 @given(batches, st.sampled_from([UTC_ZONE, BERLIN, KOLKATA]), st.booleans())
 def test_every_level_agrees_with_the_readings(

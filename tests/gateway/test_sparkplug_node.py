@@ -233,6 +233,7 @@ def test_a_new_birth_tells_the_last_of_an_alarm_that_is_over() -> None:
     assert (told.value, told.ms) == ("normal", NOW + 1000)
 
 
+@pytest.mark.slow
 def test_a_birth_does_not_grow_with_every_alarm_that_ever_was() -> None:
     it = Session()
     stands = samples(parse(line) for _, line in Lines("cuihu").format([alarm_of("open")]))

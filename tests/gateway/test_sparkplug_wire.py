@@ -71,6 +71,7 @@ def held(message: Message):
     return name, getattr(message, name) if name else None
 
 
+@pytest.mark.slow
 @settings(max_examples=100)
 @given(PAYLOADS)
 def test_what_is_written_is_what_an_independent_decoder_reads(payload):
@@ -93,6 +94,7 @@ def test_what_is_written_is_what_an_independent_decoder_reads(payload):
             assert held(property_) == ((None, None) if own.value is None else (name, own.value))
 
 
+@pytest.mark.slow
 @settings(max_examples=100)
 @given(PAYLOADS)
 def test_what_another_encoder_writes_is_read(payload):
@@ -131,6 +133,7 @@ def test_any_bytes_are_read_or_refused_with_one_error(data):
     agreed(data)
 
 
+@pytest.mark.slow
 @settings(max_examples=100)
 @given(PAYLOADS, st.data())
 def test_a_payload_cut_short_or_with_a_flipped_bit_is_read_or_refused_with_one_error(payload, data):

@@ -32,6 +32,7 @@ def test_what_is_delivered_goes_first_and_is_no_loss(spool: Spool) -> None:
     assert 0 < spool.stats().kept < 30_000  # it is full of what was delivered
 
 
+@pytest.mark.slow
 def test_then_the_oldest_readings_and_never_an_event_while_there_is_one(spool: Spool) -> None:
     for n in range(10):
         spool.append(noise(n, 10), n, n, Rank.EVENT)
@@ -45,6 +46,7 @@ def test_then_the_oldest_readings_and_never_an_event_while_there_is_one(spool: S
     assert len(got) - 100 + spool.stats().lost == 30_000
 
 
+@pytest.mark.slow
 def test_events_go_last_of_all(spool: Spool) -> None:
     for n in range(20):
         spool.append(noise(n, 100), n, n)
@@ -87,6 +89,7 @@ def test_it_is_over_when_enough_was_delivered(spool: Spool) -> None:
     assert not spool.dropping
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("keep", "kept"), [(0.0, 0), (100.0, 100), (1e9, 1000)])
 def test_what_is_delivered_is_kept_for_a_while(tmp_path: Path, keep: float, kept: int) -> None:
     spool = Spool(tmp_path / "spool.db", ["influx"], keep=keep)

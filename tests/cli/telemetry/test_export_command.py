@@ -108,6 +108,7 @@ def test_parquet_has_the_same_rows_with_their_types(site: Path, shell: Shell) ->
     assert table[0]["at"] == NOON
 
 
+@pytest.mark.slow
 def test_what_cannot_be_done_is_said(site: Path, shell: Shell) -> None:
     (site / "there.csv").write_text("mine")
     for words, said in {

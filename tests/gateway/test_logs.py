@@ -72,7 +72,7 @@ def test_personal_data_is_masked_whoever_logs_it(log: Log) -> None:
     structlog.get_logger().info("seen", card="01000734E0", plate="演A10007")
     (line,) = log.written()
     assert (line["card"], line["plate"]) == ("…4E0", "…007")
-    assert "734" not in log.stream.getvalue()
+    assert "734E" not in log.stream.getvalue()  # digits alone may be those of the time
 
 
 def test_a_traceback_on_a_terminal_shows_no_variables(monkeypatch: pytest.MonkeyPatch) -> None:
